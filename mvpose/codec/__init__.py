@@ -1,0 +1,1 @@
+"""Between image coordinates, network input and heatmaps."""

@@ -1,0 +1,82 @@
+"""Heatmap heads: from the backbone's stride-32 features to one heatmap per keypoint."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DeconvHead(nn.Module):
+    """Transposed 4x4 convolutions of stride 2, each with BatchNorm and ReLU, then a 1x1 convolution.
+
+    Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018,
+    https://arxiv.org/abs/1804.06208; three of them with 256 filters are the head of MobileViTPose.
+
+    Args:
+        in_channels: channels of the backbone's features.
+        keypoints: number of heatmaps.
+        deconvs: number of upsamplings; the heatmaps have 1 / (32 / 2^deconvs) of the input's side.
+        filters: channels of each upsampling.
+    """
+
+    def __init__(
+        self, in_channels: int, keypoints: int, deconvs: int = 3, filters: int = 256
+    ) -> None:
+        super().__init__()
+        self.ups = nn.ModuleList()
+        for i in range(deconvs):
+            up = nn.Sequential()
+            up.add_module(
+                "deconv",
+                nn.ConvTranspose2d(filters if i else in_channels, filters, 4, 2, 1, bias=False),
+            )
+            up.add_module("bn", nn.BatchNorm2d(filters))
+            up.add_module("act", nn.ReLU())
+            self.ups.append(up)
+        self.final = nn.Conv2d(filters, keypoints, 1)
+        for module in self.modules():
+            if isinstance(module, nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.001)
+        nn.init.normal_(self.final.weight, std=0.001)
+        nn.init.zeros_(self.final.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for up in self.ups:
+            x = up(x)
+        return self.final(x)
+
+    @torch.no_grad()
+    def init_as_upsampling(self, index: int) -> None:
+        """Make upsampling ``index`` repeat its input bilinearly at twice the size.
+
+        A head that gets one more upsampling than the weights it starts from then begins with the
+        smaller head's heatmaps, interpolated, instead of noise. (Long et al., "Fully Convolutional
+        Networks for Semantic Segmentation", CVPR 2015, section 3.3.)
+        """
+        deconv = self.ups[index].get_submodule("deconv")
+        assert isinstance(deconv, nn.ConvTranspose2d)
+        taps = torch.tensor([0.25, 0.75, 0.75, 0.25])
+        deconv.weight.zero_()
+        for c in range(min(deconv.in_channels, deconv.out_channels)):
+            deconv.weight[c, c] = torch.outer(taps, taps)
+
+
+class BilinearHead(nn.Module):
+    """The paper's light decoder: K = Conv3x3(ReLU(Bilinear(F))), equation 6 of MobileViTPose.
+
+    Args:
+        in_channels: channels of the backbone's features.
+        keypoints: number of heatmaps.
+        scale: upsampling factor; 8 gives heatmaps of a quarter of the input's side.
+    """
+
+    def __init__(self, in_channels: int, keypoints: int, scale: int = 8) -> None:
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=False)
+        self.act = nn.ReLU()
+        self.final = nn.Conv2d(in_channels, keypoints, 3, padding=1)
+        nn.init.normal_(self.final.weight, std=0.001)
+        nn.init.zeros_(self.final.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.final(self.act(self.up(x)))

@@ -1,0 +1,188 @@
+"""What a network means: its skeleton, its preprocessing and how its heatmaps are read.
+
+A ``ModelSpec`` travels inside every checkpoint and every exported file, so that nothing downstream
+repeats a number.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from mvpose.errors import InputError
+
+FROZEN = ConfigDict(extra="forbid")
+
+
+class Record:
+    """JSON both ways for a frozen dataclass."""
+
+    def to_json(self, indent: int | None = None) -> str:
+        return TypeAdapter(type(self)).dump_json(self, indent=indent).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Parse and validate.
+
+        Raises:
+            InputError: a field is missing, unknown or out of range.
+        """
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            raise InputError(f"not a valid {cls.__name__}: {first_problem(error)}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first complaint of a pydantic error, as "field: message"."""
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc']) or 'value'}: {problem['msg']}"
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Skeleton(Record):
+    """The keypoints of a data set, in the order of the heatmaps.
+
+    Attributes:
+        keypoints: names.
+        flip_pairs: index pairs that change places in a mirrored image.
+        edges: index pairs joined by a line when drawn.
+        sigmas: OKS fall-off per keypoint, as in pycocotools (half of COCO's published k).
+    """
+
+    keypoints: tuple[str, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    edges: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.sigmas) != len(self.keypoints):
+            raise ValueError(f"{len(self.keypoints)} keypoints but {len(self.sigmas)} sigmas")
+        indices = [i for pair in (*self.flip_pairs, *self.edges) for i in pair]
+        if indices and max(indices) >= len(self.keypoints):
+            raise ValueError(f"an edge or flip pair names keypoint {max(indices)}")
+        return self
+
+    @property
+    def flip_order(self) -> list[int]:
+        """For each keypoint, the index of the one it becomes in a mirrored image."""
+        order = list(range(len(self.keypoints)))
+        for a, b in self.flip_pairs:
+            order[a], order[b] = b, a
+        return order
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Preprocess(Record):
+    """From an image and a person's box to the network's input.
+
+    Attributes:
+        input_width_px, input_height_px: size of the crop.
+        mean, std: per channel, in 0..255; the network's input is (x - mean) / std.
+        box_padding: the box is grown by this factor about its centre before cropping.
+        color: channel order.
+        affine: "udp": the corner pixels' centres of box and crop coincide
+            (Huang et al., "The Devil is in the Details", CVPR 2020, arXiv 1911.07524).
+    """
+
+    input_width_px: int = 256
+    input_height_px: int = 256
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    box_padding: float = 1.25
+    color: Literal["rgb"] = "rgb"
+    affine: Literal["udp"] = "udp"
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        for side in (self.input_width_px, self.input_height_px):
+            if side <= 0 or side % 32:
+                raise ValueError(f"input sides must be positive multiples of 32, not {side}")
+        return self
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.input_width_px, self.input_height_px
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Decode(Record):
+    """How heatmaps become keypoints.
+
+    Attributes:
+        method: "dark" (Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020,
+            arXiv 1910.06278, in UDP's form) or "quarter" (argmax moved a quarter cell towards the
+            higher neighbour).
+        sigma_cells: standard deviation of the training Gaussians at a 64 x 64 heatmap.
+    """
+
+    method: Literal["dark", "quarter"] = "dark"
+    sigma_cells: float = 2.0
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Network(Record):
+    """What must be known to build the network that a checkpoint belongs to.
+
+    Attributes:
+        backbone: MobileViT size.
+        head: "deconv" (transposed convolutions) or "bilinear" (the paper's light decoder).
+        keypoints: number of heatmaps.
+        deconvs: upsamplings of the deconvolution head.
+    """
+
+    backbone: Literal["s", "xs", "xxs"] = "xxs"
+    head: Literal["deconv", "bilinear"] = "deconv"
+    keypoints: int = 17
+    deconvs: int = 3
+
+    @property
+    def heatmap_stride(self) -> int:
+        """Input pixels per heatmap cell."""
+        return 32 // 2**self.deconvs if self.head == "deconv" else 4
+
+
+@dataclass(frozen=True, config=FROZEN)
+class ModelSpec(Record):
+    """A zoo entry: name, network and everything around it."""
+
+    name: str
+    network: Network
+    skeleton: Skeleton
+    preprocess: Preprocess = Preprocess()
+    decode: Decode = Decode()
+
+    @model_validator(mode="after")
+    def _same_keypoints(self) -> Self:
+        if self.network.keypoints != len(self.skeleton.keypoints):
+            raise ValueError(
+                f"the network has {self.network.keypoints} heatmaps but the skeleton "
+                f"{len(self.skeleton.keypoints)} keypoints"
+            )
+        return self
+
+    @property
+    def heatmap_wh(self) -> tuple[int, int]:
+        stride = self.network.heatmap_stride
+        return self.preprocess.input_width_px // stride, self.preprocess.input_height_px // stride
+
+
+COCO17 = Skeleton(
+    keypoints=(
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+        "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    ),
+    flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    edges=(
+        (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
+        (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+    ),
+    sigmas=(
+        0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
+        0.087, 0.087, 0.089, 0.089,
+    ),
+)  # fmt: skip
