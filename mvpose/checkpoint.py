@@ -1,4 +1,4 @@
-"""Checkpoints: weights as safetensors, with the ModelSpec and the training record in their header."""
+"""Checkpoints: safetensors with the ModelSpec and the training record in their header."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def save_checkpoint(
     }
     header = {"mvpose": spec.to_json(), "record": json.dumps(record or {})}
     with replacing(path) as temporary:
-        save_file({name: t.contiguous() for name, t in tensors.items()}, temporary, header)
+        try:
+            save_file({name: t.contiguous() for name, t in tensors.items()}, temporary, header)
+        except SafetensorError as error:  # what safetensors makes of a full disk
+            raise OSError(str(error)) from error
 
 
 def load_checkpoint(path: Path) -> tuple[PoseNet, ModelSpec, dict[str, Any]]:
@@ -53,10 +56,16 @@ def load_checkpoint(path: Path) -> tuple[PoseNet, ModelSpec, dict[str, Any]]:
             f"{path} is not an mvpose checkpoint: its header names no network",
             "backbone weights of other projects go into mvpose-train --backbone",
         )
-    spec = ModelSpec.from_json(header["mvpose"])
+    try:
+        spec = ModelSpec.from_json(header["mvpose"])
+        record = json.loads(header.get("record", "{}"))
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"the header of {path} is damaged: {error}", "copy the checkpoint again"
+        ) from error
     model = PoseNet(spec.network)
     load_weights(model, weights, path)
-    return model.eval(), spec, json.loads(header.get("record", "{}"))
+    return model.eval(), spec, record
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -69,7 +78,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise InputError(f"no such checkpoint: {path}", "check the path, or name a zoo model")
     try:
         with safe_open(path, "pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+            names = file.offset_keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"cannot read {path} as a checkpoint: {error}",

@@ -144,12 +144,24 @@ def oks_nms(
 
 
 def oks(
-    a_px: NDArray[np.floating], b_px: NDArray[np.floating], area_px: float, skeleton: Skeleton
+    a_px: NDArray[np.floating],
+    b_px: NDArray[np.floating],
+    area_px: float,
+    skeleton: Skeleton,
+    counted: NDArray[np.bool_] | None = None,
 ) -> float:
-    """Object keypoint similarity of two poses (K, 2), 0..1."""
+    """Object keypoint similarity of two poses (K, 2), 0..1.
+
+    Args:
+        a_px, b_px: the poses.
+        area_px: area of the person, in square pixels.
+        skeleton: for the sigmas.
+        counted: (K,) which keypoints; None is all.
+    """
     variances = (2 * np.array(skeleton.sigmas)) ** 2
     distance = ((np.asarray(a_px, np.float64) - b_px) ** 2).sum(-1)
-    return float(np.exp(-distance / variances / (area_px + np.spacing(1)) / 2).mean())
+    similarity = np.exp(-distance / variances / (area_px + np.spacing(1)) / 2)
+    return float(similarity[counted if counted is not None else slice(None)].mean())
 
 
 def score_results(
@@ -180,8 +192,8 @@ def evaluate(
     flip: bool = False,
     by_keypoint: bool = True,
     track: Callable[[Iterable[BoxedImage]], Iterable[BoxedImage]] = iter,
-) -> Accuracy:
-    """COCO accuracy of a model.
+) -> tuple[Accuracy, COCOeval]:
+    """COCO accuracy of a model, and the matches behind it (for ``bootstrap.ap_difference``).
 
     Args:
         runtime: any loaded model.
@@ -202,9 +214,10 @@ def evaluate(
         )
     images = detected_boxes(data, boxes) if boxes else ground_truth_boxes(data)
     results = predict_dataset(runtime, images, flip, track)
-    stats = score_results(data, results).stats
+    matches = score_results(data, results)
+    stats = matches.stats
     names = data.skeleton.keypoints if by_keypoint else ()
-    return Accuracy(
+    accuracy = Accuracy(
         ap=float(stats[0]),
         ap50=float(stats[1]),
         ap75=float(stats[2]),
@@ -225,3 +238,4 @@ def evaluate(
             "people": sum(len(item.boxes_xywh_px) for item in images),
         },
     )
+    return accuracy, matches

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
         os.close(handle)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -44,10 +47,17 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` to ``path`` as indented JSON in one step."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
 def check_new(path: Path, overwrite: bool) -> None:
     """Raise InputError when ``path`` exists and may not be replaced."""
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already", "add --overwrite, or choose another folder with --out")
+        raise InputError(
+            f"{path} exists already", "add --overwrite, or choose another folder with --out"
+        )
 
 
 def check_writable(folder: Path) -> None:

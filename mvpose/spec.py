@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from mvpose.errors import InputError
@@ -61,9 +68,9 @@ class Skeleton(Record):
     def _consistent(self) -> Self:
         if len(self.sigmas) != len(self.keypoints):
             raise ValueError(f"{len(self.keypoints)} keypoints but {len(self.sigmas)} sigmas")
-        indices = [i for pair in (*self.flip_pairs, *self.edges) for i in pair]
-        if indices and max(indices) >= len(self.keypoints):
-            raise ValueError(f"an edge or flip pair names keypoint {max(indices)}")
+        for index in (i for pair in (*self.flip_pairs, *self.edges) for i in pair):
+            if not 0 <= index < len(self.keypoints):
+                raise ValueError(f"an edge or flip pair names keypoint {index}")
         return self
 
     @property
@@ -92,7 +99,7 @@ class Preprocess(Record):
     input_height_px: int = 256
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (255.0, 255.0, 255.0)
-    box_padding: float = 1.25
+    box_padding: PositiveFloat = 1.25
     color: Literal["rgb"] = "rgb"
     affine: Literal["udp"] = "udp"
 
@@ -101,6 +108,8 @@ class Preprocess(Record):
         for side in (self.input_width_px, self.input_height_px):
             if side <= 0 or side % 32:
                 raise ValueError(f"input sides must be positive multiples of 32, not {side}")
+        if min(self.std) <= 0:
+            raise ValueError(f"standard deviations must be positive, not {self.std}")
         return self
 
     @property
@@ -120,7 +129,7 @@ class Decode(Record):
     """
 
     method: Literal["dark", "quarter"] = "dark"
-    sigma_cells: float = 2.0
+    sigma_cells: PositiveFloat = 2.0
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -136,8 +145,8 @@ class Network(Record):
 
     backbone: Literal["s", "xs", "xxs"] = "xxs"
     head: Literal["deconv", "bilinear"] = "deconv"
-    keypoints: int = 17
-    deconvs: int = 3
+    keypoints: PositiveInt = 17
+    deconvs: Literal[1, 2, 3, 4] = 3
 
     @property
     def heatmap_stride(self) -> int:

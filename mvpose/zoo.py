@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast, get_args
 
 from mvpose.errors import InputError
 from mvpose.spec import COCO17, ModelSpec, Network
 
 SHIPPED = Path(__file__).parent / "assets" / "mobilevitpose-xxs.safetensors"
+NETWORKS = {
+    "mobilevitpose-s": Network(backbone="s"),
+    "mobilevitpose-xs": Network(backbone="xs"),
+    "mobilevitpose-xxs": Network(backbone="xxs"),
+    "mobilevitpose-s-bilinear": Network(backbone="s", head="bilinear"),
+    "mobilevitpose-xs-bilinear": Network(backbone="xs", head="bilinear"),
+    "mobilevitpose-xxs-bilinear": Network(backbone="xxs", head="bilinear"),
+}
 
 
 def names() -> list[str]:
     """All zoo names."""
-    sizes = get_args(Network.__annotations__["backbone"]) or ("s", "xs", "xxs")
-    return [f"mobilevitpose-{size}{head}" for size in sizes for head in ("", "-bilinear")]
+    return list(NETWORKS)
 
 
 def zoo_spec(name: str) -> ModelSpec:
@@ -23,8 +29,6 @@ def zoo_spec(name: str) -> ModelSpec:
     Raises:
         InputError: no such model.
     """
-    if name not in names():
-        raise InputError(f"unknown model {name!r}", f"known: {', '.join(names())}")
-    size, _, head = name.removeprefix("mobilevitpose-").partition("-")
-    network = Network(backbone=cast("str", size), head=cast("str", head or "deconv"))  # type: ignore[arg-type]
-    return ModelSpec(name=name, network=network, skeleton=COCO17)
+    if name not in NETWORKS:
+        raise InputError(f"unknown model {name!r}", f"known: {', '.join(NETWORKS)}")
+    return ModelSpec(name=name, network=NETWORKS[name], skeleton=COCO17)

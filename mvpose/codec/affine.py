@@ -76,7 +76,9 @@ def transform(matrix: Floats, points: NDArray[np.floating]) -> Floats:
 
 def crop(image: NDArray[np.uint8], matrix: Floats, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """Cut a crop (height, width, 3) out of an image, bilinearly, black outside the image."""
-    return cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR).astype(
+        np.uint8, copy=False
+    )
 
 
 def cells_to_input(
@@ -90,4 +92,6 @@ def input_to_cells(
     points_px: NDArray[np.floating], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
 ) -> Floats:
     """Crop coordinates (..., 2) in pixels -> heatmap coordinates in cells."""
-    return np.asarray(points_px, np.float64) * (np.subtract(heatmap_wh, 1) / np.subtract(size_wh, 1))
+    return np.asarray(points_px, np.float64) * (
+        np.subtract(heatmap_wh, 1) / np.subtract(size_wh, 1)
+    )

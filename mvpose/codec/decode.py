@@ -43,21 +43,27 @@ def argmax(maps: Heatmaps) -> tuple[Floats, Floats]:
 def quarter_offset(maps: Heatmaps, cells: Floats) -> Floats:
     """A quarter of a cell towards the higher neighbour, along each axis; 0 on the border."""
     values = _neighbourhood(maps, cells)
-    return 0.25 * np.stack(
-        [np.sign(values[:, 1, 2] - values[:, 1, 0]), np.sign(values[:, 2, 1] - values[:, 0, 1])], 1
-    )
+    slope = np.stack([values[:, 1, 2] - values[:, 1, 0], values[:, 2, 1] - values[:, 0, 1]], 1)
+    inner = (cells > 0) & (cells < np.array([maps.shape[2] - 1, maps.shape[1] - 1]))
+    return np.where(inner, 0.25 * np.sign(slope), 0.0)
 
 
 def dark_offset(maps: Heatmaps, cells: Floats, sigma_cells: float) -> Floats:
     """DARK's Newton step to the top of the Gaussian, on the logarithm of the blurred map.
 
     Equation 9 of Zhang et al., with UDP's order of operations: blur by a Gaussian of the training
-    sigma (the maximum is not restored: it cancels in the step), clip at 1e-3, logarithm. Steps are
-    limited to one cell; where the map is no maximum (flat or a saddle) the step is 0.
+    sigma, zeros beyond the border (the maximum is not restored: it cancels in the step), clip at
+    1e-3, logarithm. Steps are limited to one cell; where the map is no maximum (flat or a saddle)
+    the step is 0.
     """
     size = 2 * round(2.5 * sigma_cells) + 1
     blurred = np.stack(
-        [cv2.GaussianBlur(m.astype(np.float64), (size, size), sigma_cells) for m in maps]
+        [
+            cv2.GaussianBlur(
+                m.astype(np.float64), (size, size), sigma_cells, borderType=cv2.BORDER_CONSTANT
+            )
+            for m in maps
+        ]
     )
     v = _neighbourhood(np.log(np.clip(blurred, 1e-3, 50)), cells)
     dx, dy = (v[:, 1, 2] - v[:, 1, 0]) / 2, (v[:, 2, 1] - v[:, 0, 1]) / 2
@@ -90,5 +96,3 @@ def _neighbourhood(maps: Heatmaps, cells: Floats) -> Floats:
     columns = (x[:, None] + [-1, 0, 1]).clip(0, maps.shape[-1] - 1)
     index = np.arange(len(maps))[:, None, None]
     return maps[index, rows[:, :, None], columns[:, None, :]].astype(np.float64)
-
-

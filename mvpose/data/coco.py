@@ -150,9 +150,7 @@ def _check_category(path: Path, document: dict[str, Any], skeleton: Skeleton) ->
         )
 
 
-def _person(
-    path: Path, row: dict[str, Any], files: dict[int, Path], count: int
-) -> Person | None:
+def _person(path: Path, row: dict[str, Any], files: dict[int, Path], count: int) -> Person | None:
     """The person of one annotation; None where its box has no area."""
     where = f"{path}: annotation {row['id']}"
     if len(row["keypoints"]) != 3 * count:

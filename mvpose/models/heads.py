@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class DeconvHead(nn.Module):
-    """Transposed 4x4 convolutions of stride 2, each with BatchNorm and ReLU, then a 1x1 convolution.
+    """Transposed 4x4 convolutions of stride 2 with BatchNorm and ReLU, then a 1x1 convolution.
 
     Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018,
     https://arxiv.org/abs/1804.06208; three of them with 256 filters are the head of MobileViTPose.

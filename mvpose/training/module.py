@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mvpose.evaluation import evaluate
 from mvpose.models.pose import PoseNet
 from mvpose.runtime.torch_runtime import TorchRuntime, normalise
 from mvpose.spec import ModelSpec
-from mvpose.training.losses import heatmap_mse, softmax_mse
+from mvpose.training.losses import heatmap_mse, softmax_mse, spatial_cross_entropy
 from mvpose.training.recipe import TrainRecipe
 
 
@@ -58,18 +59,19 @@ class PoseTraining(L.LightningModule):
         height, width = heatmaps.shape[2:]
         cells_per_px = [(width - 1) / (x.shape[3] - 1), (height - 1) / (x.shape[2] - 1)]
         cells = points_px * torch.tensor(cells_per_px, device=x.device)
-        sigma = self.spec.decode.sigma_cells * height / 64
-        targets = encode(cells, (width, height), sigma)
-        loss = self._loss(heatmaps, targets, weights)
+        stage = self.recipe.stage(self.current_epoch)
+        targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
+        loss = self._loss(stage.loss, heatmaps, targets, weights)
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def _loss(self, heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        if self.recipe.loss == "mse":
-            return heatmap_mse(heatmaps, targets, weights)
-        return softmax_mse(
-            heatmaps, targets, weights, self.recipe.temperature, self.recipe.mse_weight
-        )
+    def _loss(self, kind: str, heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        temperature = self.recipe.temperature
+        if kind == "softmax":
+            return spatial_cross_entropy(heatmaps, targets, weights, temperature)
+        if kind == "softmax_mse":
+            return softmax_mse(heatmaps, targets, weights, temperature, self.recipe.mse_weight)
+        return heatmap_mse(heatmaps, targets, weights)
 
     def validation_step(self, _batch: Any, _index: int) -> None:
         """One step stands for the whole validation, since COCO AP has no mean over batches.
@@ -79,7 +81,7 @@ class PoseTraining(L.LightningModule):
         ap = -1.0
         if self.validation is not None:
             runtime = TorchRuntime(self.model, spec_for(self.spec, self.recipe, self.current_epoch))
-            accuracy = evaluate(runtime, self.validation, by_keypoint=False)
+            accuracy, _ = evaluate(runtime, self.validation, by_keypoint=False)
             ap = accuracy.ap
             self.log_dict({"ap": ap, "ap50": accuracy.ap50}, prog_bar=True)
         record = {
@@ -111,28 +113,27 @@ class PoseTraining(L.LightningModule):
             ],
             lr=self.recipe.learning_rate,
         )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, RateSchedule(self.recipe))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_schedule(self.recipe))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
 
-class RateSchedule:
-    """Learning rate at a step, relative to the recipe's peak."""
+def rate_schedule(recipe: TrainRecipe) -> Callable[[int], float]:
+    """The learning rate at a step, relative to the recipe's peak."""
+    milestones = [recipe.steps_before(epoch) for epoch in recipe.milestones]
+    decay_from = recipe.steps_before(recipe.decay_from_epoch)
+    end = recipe.steps_before(recipe.epochs)
 
-    def __init__(self, recipe: TrainRecipe) -> None:
-        self.recipe = recipe
-        self.milestones = [recipe.steps_before(epoch) for epoch in recipe.milestones]
-        self.decay_from = recipe.steps_before(recipe.decay_from_epoch)
-        self.end = recipe.steps_before(recipe.epochs)
-
-    def __call__(self, step: int) -> float:
-        warm = min(1.0, (step + 1) / max(1, self.recipe.warmup_steps))
-        if self.recipe.schedule == "steps":
-            return warm * float(0.1 ** sum(step >= m for m in self.milestones))
-        share = (step - self.decay_from) / max(1, self.end - self.decay_from)
+    def rate(step: int) -> float:
+        warm = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
+        if recipe.schedule == "steps":
+            return warm * float(0.1 ** sum(step >= m for m in milestones))
+        share = (step - decay_from) / max(1, end - decay_from)
         return warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, max(0.0, share)))) / 2)
+
+    return rate
 
 
 class PoseSamples(L.LightningDataModule):
@@ -192,4 +193,3 @@ def spec_for(spec: ModelSpec, recipe: TrainRecipe, epoch: int) -> ModelSpec:
         input_height_px=stage.input_height_px,
     )
     return replace(spec, preprocess=preprocess)
-

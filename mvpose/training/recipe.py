@@ -31,18 +31,23 @@ class Source(Record):
 
 @dataclass(frozen=True, config=FROZEN)
 class Stage(Record):
-    """An input size from some epoch on.
+    """What holds from some epoch on.
 
     Attributes:
         from_epoch: the first epoch of the stage.
         input_width_px, input_height_px: size of the crops.
         batch_size: samples per step.
+        loss: "mse"; "softmax": cross-entropy of the spatial softmax with the normalised Gaussian;
+            "softmax_mse": the same with the sharpened Gaussian, plus MSE.
+        sigma_cells: of the target Gaussians, relative to a 64 x 64 heatmap.
     """
 
     from_epoch: int = 0
     input_width_px: int = 256
     input_height_px: int = 256
     batch_size: int = 64
+    loss: Literal["mse", "softmax", "softmax_mse"] = "mse"
+    sigma_cells: float = 2.0
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -62,9 +67,7 @@ class TrainRecipe(Record):
             it along a cosine; "steps" divides it by 10 at each of ``milestones``.
         decay_from_epoch: start of the cosine.
         milestones: epochs of the steps.
-        loss: "mse", or "softmax_mse": cross-entropy between the spatial softmax of heatmap and
-            target, both sharpened by ``temperature``, plus MSE.
-        temperature: factor on the heatmaps before the softmax.
+        temperature: factor on the heatmaps before a softmax.
         mse_weight: share of the MSE in "softmax_mse".
         ema_decay: of the averaged weights; 0 turns averaging off.
         gradient_clip: largest norm of the gradient.
@@ -85,7 +88,6 @@ class TrainRecipe(Record):
     schedule: Literal["flat_cosine", "steps"] = "flat_cosine"
     decay_from_epoch: int = 0
     milestones: tuple[int, ...] = ()
-    loss: Literal["mse", "softmax_mse"] = "mse"
     temperature: float = 10.0
     mse_weight: float = 1.0
     ema_decay: float = 0.0
@@ -122,4 +124,6 @@ def read_recipe(path: Path) -> TrainRecipe:
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"cannot read the recipe {path}: {error}", "check the path") from error
     except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}", "see mvpose/training/recipes") from error
+        raise InputError(
+            f"{path}: {first_problem(error)}", "see mvpose/training/recipes"
+        ) from error

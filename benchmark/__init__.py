@@ -1,0 +1,1 @@
+"""Measuring models and files: parameters, GFLOPs, latency, size."""

@@ -1,0 +1,129 @@
+"""The tables that mvpose-export prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mvpose.export.pipeline import Exported, Truth
+from mvpose.files import sha256
+
+
+def print_exports(exports: list[Exported], truth: Truth | None) -> None:
+    """Print how far each file is from the float network, what it is made of, and its AP."""
+    console = Console()
+    console.print(parity_table(exports))
+    console.print(inventory_table(exports))
+    if truth is not None:
+        console.print(accuracy_table(exports, truth))
+    for exported in exports:
+        console.print(f"wrote {exported.path}", soft_wrap=True, highlight=False)
+
+
+def parity_table(exports: list[Exported]) -> Table:
+    """Heatmaps and keypoints against the float network."""
+    parity = exports[0].parity
+    table = _table(
+        f"Difference from the float network on {parity.crops} crops ({parity.crops_source}), "
+        f"{parity.keypoints} keypoints scored above 0.2",
+        "recipe",
+        "MB",
+        "max |diff| / range",
+        "SQNR dB",
+        "shift px median",
+        "p95",
+        "max",
+        "OKS",
+    )
+    for exported in exports:
+        p = exported.parity
+        table.add_row(
+            exported.recipe.name,
+            f"{exported.inventory.size_bytes / 1e6:.2f}",
+            f"{p.max_difference:.1e}",
+            f"{p.sqnr_db:.1f}",
+            f"{p.shift_median_px:.3f}",
+            f"{p.shift_p95_px:.2f}",
+            f"{p.shift_max_px:.2f}",
+            f"{p.oks:.4f}",
+        )
+    return table
+
+
+def inventory_table(exports: list[Exported]) -> Table:
+    """Operators, and which of them the CPU delegate does not take."""
+    table = _table(
+        "Operators", "recipe", "all", "in float", "undelegated", "Flex / custom", "highest rank"
+    )
+    for exported in exports:
+        inventory = exported.inventory
+        table.add_row(
+            exported.recipe.name,
+            str(sum(inventory.operators.values())),
+            str(sum(inventory.float_operators.values())),
+            _counts(inventory.undelegated),
+            ", ".join(inventory.foreign) or "0",
+            str(inventory.highest_rank),
+        )
+    return table
+
+
+def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
+    """COCO AP, and the difference to the float network with its interval."""
+    protocol = truth.accuracy.protocol
+    table = _table(
+        f"AP on {protocol['images']} images, {protocol['people']} people of "
+        f"{protocol['annotations']}, {protocol['boxes']} boxes, "
+        f"flip test {'on' if protocol['flip_test'] else 'off'}",
+        "recipe",
+        "AP",
+        "AP50",
+        "AR",
+        "AP - float AP [95 %]",
+    )
+    a = truth.accuracy
+    table.add_row("float network", f"{a.ap:.3f}", f"{a.ap50:.3f}", f"{a.ar:.3f}", "")
+    for exported in exports:
+        accuracy, change = exported.accuracy, exported.difference
+        assert accuracy is not None and change is not None
+        table.add_row(
+            exported.recipe.name,
+            f"{accuracy.ap:.3f}",
+            f"{accuracy.ap50:.3f}",
+            f"{accuracy.ar:.3f}",
+            f"{change.difference:+.3f} [{change.low:+.3f}, {change.high:+.3f}]",
+        )
+    return table
+
+
+def result_rows(exports: list[Exported]) -> list[dict[str, Any]]:
+    """One JSON row per file."""
+    return [
+        {
+            "kind": "export",
+            "file": exported.path.name,
+            "sha256": sha256(exported.path),
+            "recipe": exported.recipe.name,
+            "inventory": asdict(exported.inventory),
+            "parity": asdict(exported.parity),
+            "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
+            "ap_difference": asdict(exported.difference) if exported.difference else None,
+        }
+        for exported in exports
+    ]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=number == 0)
+    return table
+
+
+def _counts(kinds: dict[str, int]) -> str:
+    total = sum(kinds.values())
+    shown = ", ".join(f"{count} {kind}" for kind, count in list(kinds.items())[:3])
+    return f"{total} ({shown}{', ...' if len(kinds) > 3 else ''})" if total else "0"

@@ -1,0 +1,66 @@
+"""From a typed function to a command: help, errors, exit codes, progress.
+
+Exit codes: 0 done, 1 bad input or a failed gate, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from cyclopts import App, CycloptsError, Parameter
+
+from mvpose.errors import InputError
+
+T = TypeVar("T")
+
+Out = Annotated[Path, Parameter(name=["--out", "-o"])]
+Flag = Annotated[bool, Parameter(negative=())]
+Many = Parameter(consume_multiple=True, negative=())
+
+
+def run(command: Callable[..., Any]) -> NoReturn:
+    """Run a typed function as the command of this process and exit."""
+    app = App(
+        name=f"mvpose-{command.__name__}",
+        version=lambda: version("mvpose"),
+        help_format="markdown",
+        exit_on_error=False,
+        default_command=command,
+    )
+    try:
+        app(result_action="return_value")
+    except CycloptsError:
+        sys.exit(2)
+    except InputError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing half-written was left behind.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def fail(error: InputError) -> NoReturn:
+    """Print one line and exit with 1."""
+    hint = f" - {error.hint}" if error.hint else ""
+    print(f"error: {error.what}{hint}", file=sys.stderr)
+    sys.exit(1)
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Show a bar on a terminal and plain lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        yield from track(items, label, total, console=console, transient=True)
+        return
+    count = 0
+    for count, item in enumerate(items, start=1):
+        yield item
+        if total and count % max(1, total // 4) == 0:
+            print(f"{label}: {count}/{total}", file=sys.stderr)

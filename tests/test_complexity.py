@@ -1,0 +1,83 @@
+"""Parameters and multiply-accumulates, counted, against a hand count and the paper."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mvpose.benchmark.complexity import Complexity, complexity
+from mvpose.models.mobilevit import MOBILEVIT
+from mvpose.spec import Preprocess
+from mvpose.zoo import zoo_spec
+
+COUNTED = {
+    "mobilevitpose-s": (9.662, 3.528, 0.1776),
+    "mobilevitpose-xs": (5.609, 2.486, 0.1173),
+    "mobilevitpose-xxs": (4.365, 1.851, 0.0782),
+    "mobilevitpose-s-bilinear": (5.036, 2.401, 0.1776),
+    "mobilevitpose-xs-bilinear": (1.992, 1.266, 0.1173),
+    "mobilevitpose-xxs-bilinear": (1.000, 0.608, 0.0782),
+}
+PAPER = {"mobilevitpose-s": (9.72, 3.28), "mobilevitpose-xxs": (4.42, 1.78)}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_counts(name: str) -> None:
+    params_m, gflops, attention_gflops = COUNTED[name]
+    found = complexity(zoo_spec(name))
+    assert found.params_m == pytest.approx(params_m, abs=5e-4)
+    assert found.gflops == pytest.approx(gflops, abs=5e-4)
+    assert found.attention_gflops == pytest.approx(attention_gflops, abs=5e-5)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_near_the_paper(name: str) -> None:
+    """The paper's GFLOPs leave the attention products out; so counted, we are within 2.5 %."""
+    params_m, gflops = PAPER[name]
+    found = complexity(zoo_spec(name))
+    assert found.params_m == pytest.approx(params_m, rel=0.015)
+    assert found.gflops - found.attention_gflops == pytest.approx(gflops, rel=0.025)
+    assert found.gflops > 1.035 * gflops
+
+
+@pytest.mark.parametrize("size", MOBILEVIT)
+def test_attention_by_hand(size: str) -> None:
+    """Two products of N x N x C for each of four patch positions and each layer."""
+    cfg = MOBILEVIT[size]
+    tokens = [(256 // stride // cfg.patch) ** 2 for stride in (8, 16, 32)]
+    macs = sum(
+        depth * 2 * cfg.patch**2 * n**2 * dim
+        for n, dim, depth in zip(tokens, cfg.transformer_dims, cfg.transformer_depths, strict=True)
+    )
+    found = complexity(zoo_spec(f"mobilevitpose-{size}")).attention_gflops
+    assert found == pytest.approx(macs / 1e9)
+
+
+def test_head_by_hand() -> None:
+    """The two heads of a size differ by their convolutions alone."""
+    up = sum(c * 256 * 16 * side**2 for c, side in ((320, 8), (256, 16), (256, 32)))
+    deconv = up + 256 * 17 * 64**2
+    bilinear = 320 * 17 * 9 * 64**2
+    found = [complexity(zoo_spec(f"mobilevitpose-xxs{head}")).gflops for head in ("", "-bilinear")]
+    assert found[0] - found[1] == pytest.approx((deconv - bilinear) / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [pytest.param(192, 256, id="256x192"), pytest.param(512, 256, id="256x512")],
+)
+def test_input_size(width: int, height: int) -> None:
+    """Convolutions grow with the area, attention with its square; parameters stay."""
+    square = zoo_spec("mobilevitpose-xxs")
+    wide = dataclasses.replace(square, preprocess=Preprocess(width, height))
+    a, b = complexity(square), complexity(wide)
+    area = width * height / 256**2
+    assert b.params_m == a.params_m
+    assert b.attention_gflops == pytest.approx(area**2 * a.attention_gflops)
+    assert b.gflops - b.attention_gflops == pytest.approx(area * (a.gflops - a.attention_gflops))
+
+
+def test_json() -> None:
+    found = complexity(zoo_spec("mobilevitpose-xxs"))
+    assert Complexity.from_json(found.to_json()) == found
