@@ -22,13 +22,19 @@ Flag = Annotated[bool, Parameter(negative=())]
 Many = Parameter(consume_multiple=True, negative=())
 
 
-def run(command: Callable[..., Any]) -> NoReturn:
-    """Run a typed function as the command of this process and exit."""
+def run(command: Callable[..., Any], name: str = "") -> NoReturn:
+    """Run a typed function as the command of this process and exit.
+
+    Args:
+        command: its signature and docstring are the command line and its help.
+        name: without "mvpose-"; left out, the function's name.
+    """
     app = App(
-        name=f"mvpose-{command.__name__}",
+        name=f"mvpose-{name or command.__name__}",
         version=lambda: version("mvpose"),
         help_format="markdown",
         exit_on_error=False,
+        suppress_keyboard_interrupt=False,
         default_command=command,
     )
     try:

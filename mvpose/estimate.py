@@ -46,7 +46,7 @@ class Poses:
 
 
 def make_crops(
-    image: NDArray[np.uint8], boxes_xywh_px: NDArray[np.floating], spec: ModelSpec
+    image: NDArray[np.uint8], boxes_xywh_px: NDArray[np.floating[Any]], spec: ModelSpec
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
     """Cut a person's crop for each box.
 
@@ -88,7 +88,7 @@ def crop_keypoints(
 def estimate(
     runtime: Runtime,
     image: NDArray[np.uint8],
-    boxes_xywh_px: NDArray[np.floating],
+    boxes_xywh_px: NDArray[np.floating[Any]],
     flip: bool = False,
 ) -> Poses:
     """Find the keypoints of the person in each box.

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from mvpose.data.coco import KeypointData
 from mvpose.data.images import read_image
 from mvpose.errors import InputError
 from mvpose.estimate import estimate
 from mvpose.runtime.base import Runtime
-from mvpose.spec import Record, Skeleton
+from mvpose.spec import Record, Skeleton, first_problem
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ class Accuracy(Record):
     ar: float
     ap_by_keypoint: dict[str, float]
     protocol: dict[str, str | int | bool]
+
+
+class _Detection(TypedDict):
+    image_id: int
+    category_id: int
+    bbox: Annotated[list[FiniteFloat], Len(4, 4)]
+    score: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -71,20 +80,21 @@ def detected_boxes(data: KeypointData, path: Path) -> list[BoxedImage]:
     Raises:
         InputError: the file is unreadable or holds no box for these images.
     """
-    images = {person.image_id: person.image for person in data.people}
-    rows = defaultdict(list)
     try:
-        for row in json.loads(path.read_text(encoding="utf-8")):
-            if row["category_id"] == 1 and row["image_id"] in images:
-                rows[row["image_id"]].append([*map(float, row["bbox"]), float(row["score"])])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        detections = TypeAdapter(list[_Detection]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        cause = first_problem(error) if isinstance(error, ValidationError) else error
         raise InputError(
-            f"cannot read {path} as detection results: {error}",
+            f"cannot read {path} as detection results: {cause}",
             "expected a JSON list of image_id, category_id, bbox (x, y, w, h), score",
         ) from error
-    tables = {i: np.array(t).reshape(-1, 5) for i, t in rows.items()}
-    tables = {i: t[(t[:, 2] > 0) & (t[:, 3] > 0)] for i, t in tables.items()}
-    found = [BoxedImage(i, images[i], t[:, :4], t[:, 4]) for i, t in tables.items() if len(t)]
+    images = {person.image_id: person.image for person in data.people}
+    rows = defaultdict(list)
+    for row in detections:
+        if row["category_id"] == 1 and row["image_id"] in images and min(row["bbox"][2:]) > 0:
+            rows[row["image_id"]].append([*row["bbox"], row["score"]])
+    tables = {image_id: np.array(table) for image_id, table in rows.items()}
+    found = [BoxedImage(i, images[i], t[:, :4], t[:, 4]) for i, t in tables.items()]
     if not found:
         raise InputError(f"{path} holds no person box for these images", "is it for another split?")
     return found
@@ -144,8 +154,8 @@ def oks_nms(
 
 
 def oks(
-    a_px: NDArray[np.floating],
-    b_px: NDArray[np.floating],
+    a_px: NDArray[np.floating[Any]],
+    b_px: NDArray[np.floating[Any]],
     area_px: float,
     skeleton: Skeleton,
     counted: NDArray[np.bool_] | None = None,

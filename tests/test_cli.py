@@ -48,7 +48,7 @@ def main_of(script: str) -> Callable[[], None]:
 def function_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     main = main_of(script)
     found: list[Callable[..., object]] = []
-    monkeypatch.setattr(f"{main.__module__}.run", found.append)
+    monkeypatch.setattr(f"{main.__module__}.run", lambda function, *_: found.append(function))
     main()
     return found[0]
 

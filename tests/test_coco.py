@@ -79,9 +79,13 @@ def test_leaves_out(tmp_path: Path, fields: dict[str, Any]) -> None:
         pytest.param(
             changed(lambda d: d["annotations"].clear()), "no person with labelled", id="no people"
         ),
-        pytest.param(changed(lambda d: d.pop("annotations")), "no list 'annot", id="no table"),
         pytest.param(
-            changed(lambda d: d["images"][0].pop("file_name")), "no 'file_name'", id="no file name"
+            changed(lambda d: d.pop("annotations")), "annotations: Field required", id="no table"
+        ),
+        pytest.param(
+            changed(lambda d: d["images"][0].pop("file_name")),
+            "images.0.file_name: Field required",
+            id="no file name",
         ),
         pytest.param(
             changed(lambda d: d["annotations"][0].update(keypoints=KEYPOINTS[:48])),
@@ -105,8 +109,18 @@ def test_leaves_out(tmp_path: Path, fields: dict[str, Any]) -> None:
         ),
         pytest.param(
             changed(lambda d: d["annotations"][0].update(bbox=[5, 6, float("nan"), 3])),
-            "no number",
+            "annotations.0.bbox.2: Input should be a finite number",
             id="NaN box",
+        ),
+        pytest.param(
+            changed(lambda d: d["annotations"][0].update(keypoints=None)),
+            "annotations.0.keypoints: Input should be a valid list",
+            id="no keypoints",
+        ),
+        pytest.param(
+            changed(lambda d: d["images"].insert(0, 1)),
+            "images.0: Input should be a valid dictionary",
+            id="row is no object",
         ),
         pytest.param(
             changed(lambda d: d["images"][0].update(file_name="gone.png")),

@@ -104,7 +104,7 @@ def palette() -> tuple[Image.Image, Pixels]:
 def test_modes(tmp_path: Path, make: Callable[[], tuple[Image.Image, Pixels]]) -> None:
     picture, expected = make()
     path = tmp_path / "picture.png"
-    picture.save(path, **picture.info)
+    picture.save(path, **{str(key): value for key, value in picture.info.items()})
     image = read_image(path)
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, expected)

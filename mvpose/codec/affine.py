@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def box_to_region(
-    box_xywh_px: NDArray[np.floating], size_wh: tuple[int, int], padding: float
+    box_xywh_px: NDArray[np.floating[Any]], size_wh: tuple[int, int], padding: float
 ) -> tuple[Floats, Floats]:
     """The region about a box that has the crop's aspect ratio.
 
@@ -69,7 +69,7 @@ def invert(matrix: Floats) -> Floats:
     return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
 
 
-def transform(matrix: Floats, points: NDArray[np.floating]) -> Floats:
+def transform(matrix: Floats, points: NDArray[np.floating[Any]]) -> Floats:
     """Apply a (2, 3) matrix to points (..., 2)."""
     return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
@@ -82,14 +82,14 @@ def crop(image: NDArray[np.uint8], matrix: Floats, size_wh: tuple[int, int]) -> 
 
 
 def cells_to_input(
-    cells: NDArray[np.floating], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
+    cells: NDArray[np.floating[Any]], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
 ) -> Floats:
     """Heatmap coordinates (..., 2) in cells -> crop coordinates in pixels."""
     return np.asarray(cells, np.float64) * (np.subtract(size_wh, 1) / np.subtract(heatmap_wh, 1))
 
 
 def input_to_cells(
-    points_px: NDArray[np.floating], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
+    points_px: NDArray[np.floating[Any]], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
 ) -> Floats:
     """Crop coordinates (..., 2) in pixels -> heatmap coordinates in cells."""
     return np.asarray(points_px, np.float64) * (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mvpose.spec import Decode
 
-Heatmaps = NDArray[np.floating]
+Heatmaps = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
 
 

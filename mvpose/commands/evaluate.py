@@ -84,8 +84,7 @@ def evaluate(
 
 
 def main() -> None:
-    evaluate.__name__ = "eval"
-    run(evaluate)
+    run(evaluate, "eval")
 
 
 def first_images(data: KeypointData, count: int, folder: Path) -> KeypointData:

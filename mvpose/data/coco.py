@@ -9,13 +9,40 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
 
 from mvpose.errors import InputError
-from mvpose.spec import COCO17, Skeleton
+from mvpose.spec import COCO17, Skeleton, first_problem
+
+
+class _Image(TypedDict):
+    id: int
+    file_name: str
+
+
+class _Annotation(TypedDict):
+    id: int
+    image_id: int
+    bbox: Annotated[list[FiniteFloat], Len(4, 4)]
+    keypoints: list[FiniteFloat]
+    area: NotRequired[FiniteFloat | None]
+
+
+class _Category(TypedDict):
+    id: int
+    keypoints: NotRequired[list[str]]
+
+
+class _Document(TypedDict):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category]
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,7 @@ def load_keypoints(folder: Path, split: str, skeleton: Skeleton = COCO17) -> Key
     )
     document = read_document(path)
     _check_category(path, document, skeleton)
-    files = {int(row["id"]): images / row["file_name"] for row in document["images"]}
+    files = {row["id"]: images / row["file_name"] for row in document["images"]}
     people = []
     for row in document["annotations"]:
         if row.get("iscrowd") or not any(row["keypoints"][2::3]):
@@ -98,10 +125,10 @@ def load_keypoints(folder: Path, split: str, skeleton: Skeleton = COCO17) -> Key
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read a COCO annotation file and check that its three tables are there.
+    """Read a COCO annotation file and check its three tables.
 
     Raises:
-        InputError: broken JSON, or a table or field is absent.
+        InputError: broken JSON, or a table or field is absent or of the wrong kind.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -109,22 +136,13 @@ def read_document(path: Path) -> dict[str, Any]:
         raise InputError(
             f"cannot read {path}: {error}", "the file is damaged or cut off; fetch it again"
         ) from error
-    needed = {
-        "images": ("id", "file_name"),
-        "annotations": ("id", "image_id", "bbox", "keypoints"),
-        "categories": ("id",),
-    }
-    for table, fields in needed.items():
-        rows = document.get(table) if isinstance(document, dict) else None
-        if not isinstance(rows, list):
-            raise InputError(f"{path} has no list {table!r}", "it is not COCO keypoint annotations")
-        for row in rows:
-            absent = [field for field in fields if field not in row]
-            if absent:
-                raise InputError(
-                    f"{path}: an entry of {table!r} has no {absent[0]!r}",
-                    "it is not COCO keypoint annotations",
-                )
+    try:
+        TypeAdapter(_Document).validate_python(document, strict=True)
+    except ValidationError as error:
+        raise InputError(
+            f"{path} is not COCO keypoint annotations: {first_problem(error)}",
+            "mend the file, or export it again as COCO keypoints",
+        ) from error
     return document
 
 
@@ -165,8 +183,6 @@ def _person(path: Path, row: dict[str, Any], files: dict[int, Path], count: int)
         )
     box = np.array(row["bbox"], np.float64)
     keypoints = np.array(row["keypoints"], np.float64).reshape(-1, 3)
-    if box.shape != (4,) or not np.isfinite(box).all() or not np.isfinite(keypoints).all():
-        raise InputError(f"{where} has a box or keypoint that is no number", "mend or remove it")
     if (box[2:] <= 0).any():
         return None
     area = float(row.get("area") or box[2] * box[3])

@@ -33,7 +33,7 @@ QUIET = (
 )
 
 
-class PlainProgress(Callback):
+class PlainProgress(Callback):  # type: ignore[misc]
     """One line per validated epoch, for logs."""
 
     def on_train_start(self, trainer: L.Trainer, _module: L.LightningModule) -> None:

@@ -1,0 +1,90 @@
+"""mvpose-benchmark: models and files side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from mvpose.cli import Flag, Many, run
+
+
+def benchmark(
+    models: Annotated[list[str] | None, Many] = None,
+    *,
+    data: str | None = None,
+    split: str = "val",
+    flip: Flag = False,
+    threads: int = 1,
+    rounds: int = 50,
+    json: Path | None = None,
+) -> None:
+    """Measure parameters, GFLOPs, size, latency and, given data, AP of models side by side.
+
+    All models take turns in one run; speed-ups refer to the first one.
+
+    ```text
+    mvpose-benchmark mobilevitpose-xxs out/*.tflite
+    mvpose-benchmark mobilevitpose-xxs out/*.tflite --data coco --json results.json
+    ```
+
+    Parameters
+    ----------
+    models
+        Zoo names, checkpoints or exported files; left out, the shipped checkpoint.
+    data
+        Folder in COCO layout, or synthetic:N, to measure AP on.
+    split
+        Split to measure on.
+    flip
+        Average with mirrored crops when measuring AP.
+    threads
+        CPU threads of every runtime.
+    rounds
+        Crops that each model is timed on.
+    json
+        Write the result rows to this file.
+    """
+    from dataclasses import asdict
+    from functools import partial
+
+    from mvpose.benchmark.complexity import complexity
+    from mvpose.benchmark.latency import time_interleaved
+    from mvpose.benchmark.machine import machine
+    from mvpose.benchmark.report import print_rows
+    from mvpose.cli import progress
+    from mvpose.files import write_json
+    from mvpose.runtime.load import load_runtime, resolve
+
+    names = models or ["mobilevitpose-xxs"]
+    runtimes = [load_runtime(name, threads) for name in names]
+    timings = time_interleaved(
+        runtimes, rounds, track=partial(progress, label="timing", total=rounds)
+    )
+    rows = [
+        {
+            "kind": "benchmark",
+            "model": runtime.spec.name,
+            "file": resolve(name).name,
+            "size_bytes": resolve(name).stat().st_size,
+            "complexity": asdict(complexity(runtime.spec)),
+            "timing": asdict(timing),
+            "machine": machine(),
+        }
+        for name, runtime, timing in zip(names, runtimes, timings, strict=True)
+    ]
+    if data is not None:
+        from mvpose.data.coco import load_keypoints
+        from mvpose.data.synthetic import resolve_data
+        from mvpose.evaluation import evaluate
+
+        for row, runtime in zip(rows, runtimes, strict=True):
+            people = load_keypoints(resolve_data(data, split), split, runtime.spec.skeleton)
+            row["accuracy"] = asdict(evaluate(runtime, people, flip=flip)[0])
+    print_rows(rows)
+    if json is not None:
+        write_json(json, rows)
+
+
+def main() -> None:
+    """Entry point."""
+    run(benchmark)

@@ -1,0 +1,47 @@
+"""The table that mvpose-benchmark prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """One line per model, and the protocol below."""
+    first = rows[0]
+    protocol = first["timing"]["protocol"]
+    table = Table(
+        title=f"{first['machine']['processor']}, {protocol['threads']} thread(s), "
+        f"{first['timing']['rounds']} interleaved rounds, batch 1",
+        title_justify="left",
+    )
+    table.add_column("file", overflow="fold")
+    table.add_column("precision")
+    for column in ("M params", "GFLOPs", "MB", "median ms", "p90 ms", "speed-up [95 %]", "AP"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        timing = row["timing"]
+        interval = f"[{timing['speedup_low']:.2f}, {timing['speedup_high']:.2f}]"
+        table.add_row(
+            row["file"],
+            str(timing["protocol"]["precision"]),
+            f"{row['complexity']['params_m']:.2f}",
+            f"{row['complexity']['gflops']:.2f}",
+            f"{row['size_bytes'] / 1e6:.2f}",
+            f"{timing['median_ms']:.1f}",
+            f"{timing['p90_ms']:.1f}",
+            f"{timing['speedup']:.2f} {interval}",
+            f"{row['accuracy']['ap']:.3f}" if "accuracy" in row else "",
+        )
+    console = Console()
+    console.print(table)
+    runtimes = {
+        f"{row['timing']['protocol']['runtime']} {row['timing']['protocol']['version']}"
+        for row in rows
+    }
+    console.print(
+        f"Speed-up: against {first['file']}. Runtimes: {', '.join(sorted(runtimes))}. "
+        "GFLOPs: 10^9 multiply-accumulates."
+    )
