@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -123,5 +124,5 @@ def _names(enumeration: type) -> dict[int, str]:
     return {v: k for k, v in vars(enumeration).items() if isinstance(v, int)}
 
 
-def _has_data(data: np.ndarray | None) -> bool:
+def _has_data(data: NDArray[np.uint8] | None) -> bool:
     return data is not None and len(data) > 0

@@ -7,6 +7,7 @@ import copy
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 from pydantic.dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def ap_difference(
     return APDifference(float(difference), float(low), float(high), resamples, images)
 
 
-def resampled_ap(evaluation: COCOeval, table: list[object], draw: np.ndarray) -> float:
+def resampled_ap(evaluation: COCOeval, table: list[object], draw: NDArray[np.int64]) -> float:
     """AP over a draw of images, repetitions included."""
     part = copy.copy(evaluation)
     part.params = copy.copy(evaluation.params)

@@ -8,6 +8,8 @@ and a heatmap of c cells spans c - 1.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray

@@ -52,8 +52,9 @@ class DeployNet(nn.Module):
         backbone = model.backbone
         self.normalise = Centre(preprocess.mean) if any(preprocess.mean) else nn.Identity()
         self.stem = fold_conv(backbone.stem)
-        with torch.no_grad():
-            self.stem[0].weight /= torch.tensor(preprocess.std)[:, None, None]
+        stem = self.stem[0]
+        assert isinstance(stem, nn.Conv2d)
+        stem.weight = nn.Parameter(stem.weight / torch.tensor(preprocess.std)[:, None, None])
         self.stages = fold_stages(backbone.stages)
         self.final = fold_conv(backbone.final)
         self.head: nn.Module = (
@@ -154,6 +155,7 @@ class DeployMobileViTBlock(nn.Module):
         self.norm = PlainNorm(block.norm.eps)
         self.from_tokens = fold_conv(block.from_tokens)
         conv = self.from_tokens[0]
+        assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         folded = fold_norm(block.norm, conv.weight.flatten(1), conv.bias)
         conv.weight = nn.Parameter(folded.weight[:, :, None, None])
         conv.bias = folded.bias

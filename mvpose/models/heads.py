@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -37,28 +36,12 @@ class DeconvHead(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=0.001)
-        nn.init.normal_(self.final.weight, std=0.001)
-        nn.init.zeros_(self.final.bias)
+        init_final(self.final)
 
     def forward(self, x: Tensor) -> Tensor:
         for up in self.ups:
             x = up(x)
         return self.final(x)
-
-    @torch.no_grad()
-    def init_as_upsampling(self, index: int) -> None:
-        """Make upsampling ``index`` repeat its input bilinearly at twice the size.
-
-        A head that gets one more upsampling than the weights it starts from then begins with the
-        smaller head's heatmaps, interpolated, instead of noise. (Long et al., "Fully Convolutional
-        Networks for Semantic Segmentation", CVPR 2015, section 3.3.)
-        """
-        deconv = self.ups[index].get_submodule("deconv")
-        assert isinstance(deconv, nn.ConvTranspose2d)
-        taps = torch.tensor([0.25, 0.75, 0.75, 0.25])
-        deconv.weight.zero_()
-        for c in range(min(deconv.in_channels, deconv.out_channels)):
-            deconv.weight[c, c] = torch.outer(taps, taps)
 
 
 class BilinearHead(nn.Module):
@@ -75,8 +58,14 @@ class BilinearHead(nn.Module):
         self.up = nn.Upsample(scale_factor=scale, mode="bilinear", align_corners=False)
         self.act = nn.ReLU()
         self.final = nn.Conv2d(in_channels, keypoints, 3, padding=1)
-        nn.init.normal_(self.final.weight, std=0.001)
-        nn.init.zeros_(self.final.bias)
+        init_final(self.final)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.final(self.act(self.up(x)))
+
+
+def init_final(conv: nn.Conv2d) -> None:
+    """Begin with heatmaps near zero."""
+    nn.init.normal_(conv.weight, std=0.001)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)

@@ -1,0 +1,122 @@
+"""One small network, one conversion and one set of exported files for all tests that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mvpose.checkpoint import save_checkpoint
+from mvpose.export import pipeline
+from mvpose.export.pipeline import Exported, TFLiteExport, converted
+from mvpose.models.pose import PoseNet
+from mvpose.quantize.calibration import drawn_calibration
+from mvpose.quantize.recipes import RECIPES
+from mvpose.runtime.load import load_float
+from mvpose.runtime.torch_runtime import TorchRuntime
+from mvpose.spec import ModelSpec, Preprocess
+from mvpose.zoo import zoo_spec
+
+CALIBRATION_CROPS = 8
+EXPORTED = (
+    "fp32",
+    "fp16",
+    "wi8_afp32",
+    "dynamic_wi8",
+    "static_wi8_ai8_mixed",
+    "static_wi8_ai8",
+)
+
+
+@torch.no_grad()
+def random_pose_net(spec: ModelSpec, seed: int = 0) -> PoseNet:
+    """A network whose activations stay near 1 and whose norms no mix-up of tensors leaves alone.
+
+    Convolutions and linear layers keep the variance of their input; BatchNorm's statistics are
+    those of noise, so that no layer is saturated, dead or trivially zero.
+    """
+    torch.manual_seed(seed)
+    net = PoseNet(spec.network)
+    for module in net.modules():
+        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+        if isinstance(module, nn.ConvTranspose2d):
+            weight.normal_(0, (4 * module.in_channels) ** -0.5)  # each output sees 2 x 2 taps
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            weight.normal_(0, weight[0].numel() ** -0.5)
+        elif weight is not None:
+            weight.uniform_(0.6, 1.4)
+        if bias is not None:
+            bias.normal_(0, 0.2)
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # statistics of the batch below alone
+    width, height = spec.preprocess.size_wh
+    net.train()(torch.rand(8, 3, height, width))
+    return net.eval()
+
+
+@pytest.fixture(scope="session")
+def small_spec() -> ModelSpec:
+    """XXS on small crops, higher than wide, with a mean and unequal standard deviations."""
+    preprocess = Preprocess(64, 128, mean=(120.0, 110.0, 100.0), std=(60.0, 65.0, 70.0))
+    return replace(zoo_spec("mobilevitpose-xxs"), name="small", preprocess=preprocess)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(small_spec: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small network as a checkpoint."""
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_checkpoint(path, random_pose_net(small_spec).state_dict(), small_spec)
+    return path
+
+
+@pytest.fixture(scope="session")
+def float_runtime(checkpoint: Path) -> TorchRuntime:
+    """The small network in PyTorch."""
+    return load_float(str(checkpoint))
+
+
+@pytest.fixture(scope="session")
+def float_file(float_runtime: TorchRuntime) -> Iterator[Path]:
+    """Its conversion, without a description."""
+    pytest.importorskip("litert_torch", reason="needs mvpose[tflite]")
+    with converted(float_runtime) as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def exports(
+    float_runtime: TorchRuntime, float_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Exported]:
+    """Exported files by recipe, calibrated on a few drawn people."""
+    pytest.importorskip("ai_edge_quantizer", reason="needs mvpose[tflite]")
+    folder = tmp_path_factory.mktemp("exports")
+    exporter = small_export(float_runtime, float_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "PARITY_CROPS", 4)
+        return {
+            name: exporter.export(RECIPES[name], folder / f"small.{name}.tflite")
+            for name in EXPORTED
+        }
+
+
+def small_export(reference: TorchRuntime, float_file: Path, io: str = "float32") -> TFLiteExport:
+    """An exporter that calibrates on few drawn people."""
+    return TFLiteExport(
+        reference,
+        float_file,
+        lambda: drawn_calibration(reference.spec, CALIBRATION_CROPS),
+        io=io,
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real photographs with labels, where the project's data lies beside the repository."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"NOT TESTED on photographs: there is no {folder.name} beside the repository")
+    return folder
