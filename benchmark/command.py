@@ -22,27 +22,19 @@ def benchmark(
 
     All models take turns in one run; speed-ups refer to the first one.
 
-    ```text
+    ```
     mvpose-benchmark mobilevitpose-xxs out/*.tflite
     mvpose-benchmark mobilevitpose-xxs out/*.tflite --data coco --json results.json
     ```
 
-    Parameters
-    ----------
-    models
-        Zoo names, checkpoints or exported files; left out, the shipped checkpoint.
-    data
-        Folder in COCO layout, or synthetic:N, to measure AP on.
-    split
-        Split to measure on.
-    flip
-        Average with mirrored crops when measuring AP.
-    threads
-        CPU threads of every runtime.
-    rounds
-        Crops that each model is timed on.
-    json
-        Write the result rows to this file.
+    Args:
+        models: zoo names, checkpoints or exported files; left out, the shipped checkpoint.
+        data: folder in COCO layout, or synthetic:N, to measure AP on.
+        split: split to measure on.
+        flip: average with mirrored crops when measuring AP.
+        threads: CPU threads of every runtime.
+        rounds: crops that each model is timed on.
+        json: write the result rows to this file.
     """
     from dataclasses import asdict
     from functools import partial

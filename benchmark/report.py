@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from mvpose.cli import console
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
@@ -17,8 +18,7 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         f"{first['timing']['rounds']} interleaved rounds, batch 1",
         title_justify="left",
     )
-    table.add_column("file", overflow="fold")
-    table.add_column("precision")
+    table.add_column("file", no_wrap=True)
     for column in ("M params", "GFLOPs", "MB", "median ms", "p90 ms", "speed-up [95 %]", "AP"):
         table.add_column(column, justify="right")
     for row in rows:
@@ -26,7 +26,6 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         interval = f"[{timing['speedup_low']:.2f}, {timing['speedup_high']:.2f}]"
         table.add_row(
             row["file"],
-            str(timing["protocol"]["precision"]),
             f"{row['complexity']['params_m']:.2f}",
             f"{row['complexity']['gflops']:.2f}",
             f"{row['size_bytes'] / 1e6:.2f}",
@@ -35,13 +34,13 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
             f"{timing['speedup']:.2f} {interval}",
             f"{row['accuracy']['ap']:.3f}" if "accuracy" in row else "",
         )
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     runtimes = {
         f"{row['timing']['protocol']['runtime']} {row['timing']['protocol']['version']}"
         for row in rows
     }
-    console.print(
+    screen.print(
         f"Speed-up: against {first['file']}. Runtimes: {', '.join(sorted(runtimes))}. "
         "GFLOPs: 10^9 multiply-accumulates."
     )

@@ -36,50 +36,32 @@ def export(
     Every file carries its preprocessing, skeleton, quantisation and parity, inside and in a `.json`
     beside it. Without a precision option the float file is written.
 
-    ```text
+    ```
     mvpose-export --target tflite --int8
     mvpose-export mobilevitpose-xxs --target tflite --fp32 --fp16 --int8 --full-int8 -o out
     mvpose-export runs/s/best.safetensors --target tflite --int8 --calib coco --data coco
     ```
 
-    Parameters
-    ----------
-    model
-        Zoo name or checkpoint; left out, the checkpoint that ships with the package.
-    target
-        File formats.
-    fp32
-        The float file (recipe fp32).
-    fp16
-        Weights in half precision (recipe fp16).
-    int8
-        INT8 with normalisation, softmax and attention products in float (static_wi8_ai8_mixed).
-    full_int8
-        Every operator in INT8 (static_wi8_ai8).
-    recipe
-        Further recipes by name.
-    io
-        Element type of the input and output of INT8 files.
-    calib
-        Folder in COCO layout whose people calibrate INT8; left out, drawn people do.
-    calib_split
-        Split of the calibration folder; never the one that is evaluated.
-    data
-        Folder in COCO layout, or synthetic:N, to measure AP on.
-    split
-        Split to measure on.
-    flip
-        Average with mirrored crops when measuring AP.
-    threads
-        CPU threads of the interpreters.
-    seed
-        Of the choice of calibration crops.
-    out
-        Folder for the files.
-    overwrite
-        Replace existing files.
-    json
-        Also write the result rows to this file.
+    Args:
+        model: zoo name or checkpoint; left out, the checkpoint that ships with the package.
+        target: file formats.
+        fp32: the float file (recipe fp32).
+        fp16: weights in half precision (recipe fp16).
+        int8: INT8 with normalisation, softmax and attention products in float
+            (static_wi8_ai8_mixed).
+        full_int8: every operator in INT8 (static_wi8_ai8).
+        recipe: further recipes by name.
+        io: element type of the input and output of INT8 files.
+        calib: folder in COCO layout whose people calibrate INT8; left out, drawn people do.
+        calib_split: split of the calibration folder; never the one that is evaluated.
+        data: folder in COCO layout, or synthetic:N, to measure AP on.
+        split: split to measure on.
+        flip: average with mirrored crops when measuring AP.
+        threads: CPU threads of the interpreters.
+        seed: of the choice of calibration crops.
+        out: folder for the files.
+        overwrite: replace existing files.
+        json: also write the result rows to this file.
     """
     from mvpose.quantize.recipes import find_recipe
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from mvpose.cli import console
 from mvpose.export.pipeline import Exported, Truth
 from mvpose.files import sha256
 
 
 def print_exports(exports: list[Exported], truth: Truth | None) -> None:
     """Print how far each file is from the float network, what it is made of, and its AP."""
-    console = Console()
-    console.print(parity_table(exports))
-    console.print(inventory_table(exports))
+    screen = console()
+    screen.print(parity_table(exports))
+    screen.print(inventory_table(exports))
     if truth is not None:
-        console.print(accuracy_table(exports, truth))
+        screen.print(accuracy_table(exports, truth))
     for exported in exports:
-        console.print(f"wrote {exported.path}", soft_wrap=True, highlight=False)
+        screen.print(f"wrote {exported.path}", soft_wrap=True, highlight=False)
 
 
 def parity_table(exports: list[Exported]) -> Table:

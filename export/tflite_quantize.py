@@ -34,9 +34,13 @@ def measure_ranges(float_file: Path, crops: NDArray[np.uint8]) -> Ranges:
     """
     quantizer = _quantizer(float_file)
     with quiet():
+        from ai_edge_quantizer.calibrator import CalibrationMode
+
         quantizer.add_static_config(".*", _op("ALL_SUPPORTED"), 8, 8)
         samples = [{"args_0": crop[None].astype(np.float32)} for crop in crops]
-        ranges: Ranges = quantizer.calibrate({"serving_default": samples}, num_threads=2)
+        ranges: Ranges = quantizer.calibrate(
+            {"serving_default": samples}, mode=CalibrationMode.CALIBRATION_PROFILER_BASED
+        )
     graph = read_graph(float_file)
     ranges[graph.tensors[graph.inputs[0]].name] = {
         "min": np.zeros((1, 1, 1, 1), np.float32),

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 from cyclopts import App, CycloptsError, Parameter
 
 from mvpose.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -54,6 +57,13 @@ def fail(error: InputError) -> NoReturn:
     hint = f" - {error.hint}" if error.hint else ""
     print(f"error: {error.what}{hint}", file=sys.stderr)
     sys.exit(1)
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, or wide enough for every table elsewhere."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=140)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mvpose.checkpoint import save_checkpoint
+from mvpose.data.coco import KeypointData, load_keypoints
+from mvpose.data.synthetic import write_synthetic
 from mvpose.export import pipeline
 from mvpose.export.pipeline import Exported, TFLiteExport, converted
 from mvpose.models.pose import PoseNet
@@ -21,7 +25,7 @@ from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import ModelSpec, Preprocess
 from mvpose.zoo import zoo_spec
 
-CALIBRATION_CROPS = 8
+CALIBRATION_CROPS = 16
 EXPORTED = (
     "fp32",
     "fp16",
@@ -36,13 +40,14 @@ EXPORTED = (
 def random_pose_net(spec: ModelSpec, seed: int = 0) -> PoseNet:
     """A network whose activations stay near 1 and whose norms no mix-up of tensors leaves alone.
 
-    Convolutions and linear layers keep the variance of their input; BatchNorm's statistics are
-    those of noise, so that no layer is saturated, dead or trivially zero.
+    Convolutions and linear layers keep the variance of their input, and BatchNorm's statistics are
+    those of noise in three scales, so that no layer is saturated, dead or trivially zero.
     """
     torch.manual_seed(seed)
     net = PoseNet(spec.network)
     for module in net.modules():
-        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+        weight: Any = getattr(module, "weight", None)
+        bias = getattr(module, "bias", None)
         if isinstance(module, nn.ConvTranspose2d):
             weight.normal_(0, (4 * module.in_channels) ** -0.5)  # each output sees 2 x 2 taps
         elif isinstance(module, nn.Conv2d | nn.Linear):
@@ -54,7 +59,8 @@ def random_pose_net(spec: ModelSpec, seed: int = 0) -> PoseNet:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # statistics of the batch below alone
     width, height = spec.preprocess.size_wh
-    net.train()(torch.rand(8, 3, height, width))
+    noise = [torch.randn(8, 3, height // cell, width // cell) for cell in (32, 8, 2)]
+    net.train()(sum(F.interpolate(n, (height, width), mode="bicubic") for n in noise))
     return net.eval()
 
 
@@ -111,6 +117,36 @@ def small_export(reference: TorchRuntime, float_file: Path, io: str = "float32")
         lambda: drawn_calibration(reference.spec, CALIBRATION_CROPS),
         io=io,
     )
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> KeypointData:
+    """A few drawn pictures with one to three people each."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_synthetic(folder, 8, seed=3, split="val")
+    return load_keypoints(folder, "val")
+
+
+def perfect_results(data: KeypointData) -> list[dict[str, Any]]:
+    """The labels as COCO results, one per person in the data's order, all scores different.
+
+    Keypoints without label are put at the centre of the box: anywhere in the person is fine.
+    """
+    results = []
+    for number, person in enumerate(data.people):
+        x, y, w, h = person.box_xywh_px
+        keypoints = person.keypoints_px.copy()
+        keypoints[keypoints[:, 2] == 0, :2] = x + w / 2, y + h / 2
+        keypoints[:, 2] = 1
+        results.append(
+            {
+                "image_id": person.image_id,
+                "category_id": 1,
+                "keypoints": keypoints.ravel().tolist(),
+                "score": 1 - number / 1000,
+            }
+        )
+    return results
 
 
 @pytest.fixture(scope="session")

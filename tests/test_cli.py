@@ -65,7 +65,8 @@ def test_help_shows_name_and_examples(
 def test_examples_fit_the_options(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     function = function_of(script, monkeypatch)
     app = App(default_command=function)
-    examples = re.findall(rf"^\s*{script} (.+)$", function.__doc__ or "", re.MULTILINE)
+    texts = (function.__doc__ or "") + (ROOT / "README.md").read_text("utf-8")
+    examples = re.findall(rf"^ *(?:\.venv/bin/)?{script} (.+)$", texts, re.MULTILINE)
     assert len(examples) >= 2
     for example in examples:
         app.parse_args(example, exit_on_error=False, print_error=False)
@@ -97,7 +98,7 @@ def fine() -> None:
         pytest.param(
             bad_input, 1, "error: the file is upside down - turn it over\n", id="bad input"
         ),
-        pytest.param(interrupted, 130, "", id="interrupted"),
+        pytest.param(interrupted, 130, "\nInterrupted", id="interrupted"),
     ],
 )
 def test_exit_codes(

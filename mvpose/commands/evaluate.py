@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from mvpose.cli import Flag, progress, run
+from mvpose.cli import Flag, console, progress, run
 
 if TYPE_CHECKING:
     from mvpose.data.coco import KeypointData
@@ -104,10 +104,9 @@ def first_images(data: KeypointData, count: int, folder: Path) -> KeypointData:
 
 def print_accuracy(accuracy: Accuracy) -> None:
     """Print the figures in percent, then the AP of each keypoint, then the protocol."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    screen = console()
     figures = {
         "AP": accuracy.ap,
         "AP50": accuracy.ap50,
@@ -116,20 +115,20 @@ def print_accuracy(accuracy: Accuracy) -> None:
         "APL": accuracy.ap_large,
         "AR": accuracy.ar,
     }
-    console.print(f"{accuracy.protocol['model']}: COCO keypoint accuracy in percent")
+    screen.print(f"{accuracy.protocol['model']}: COCO keypoint accuracy in percent")
     table = Table()
     for name in figures:
         table.add_column(name, justify="right")
     table.add_row(*(_percent(value) for value in figures.values()))
-    console.print(table)
+    screen.print(table)
     if accuracy.ap_by_keypoint:
         joints = Table("keypoint alone")
         joints.add_column("AP", justify="right")
         for name, value in accuracy.ap_by_keypoint.items():
             joints.add_row(name, _percent(value))
-        console.print(joints)
+        screen.print(joints)
     for key, fact in accuracy.protocol.items():
-        console.print(f"{key}: {fact}", highlight=False, soft_wrap=True, markup=False)
+        screen.print(f"{key}: {fact}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _percent(value: float) -> str:

@@ -175,6 +175,7 @@ class PoseSamples(L.LightningDataModule):
             recipe.stage(epoch).batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            multiprocessing_context="forkserver" if self.workers else None,
             drop_last=True,
             generator=generator,
         )

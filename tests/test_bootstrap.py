@@ -1,0 +1,145 @@
+"""The paired bootstrap: equal evaluations differ by nothing, spoiled ones by what was spoiled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import perfect_results
+from pycocotools.cocoeval import COCOeval
+
+from mvpose.bootstrap import APDifference, ap_difference, resampled_ap
+from mvpose.data.coco import KeypointData, load_keypoints
+from mvpose.evaluation import score_results
+
+
+def blurred(data: KeypointData, share: float, seed: int = 0) -> list[dict[str, Any]]:
+    """The labels with noise of a random strength per person, up to ``share`` of the box."""
+    rng = np.random.default_rng(seed)
+    results = perfect_results(data)
+    for person, row in zip(data.people, results, strict=True):
+        keypoints = np.reshape(row["keypoints"], (17, 3)).copy()
+        strength = share * rng.uniform() * person.box_xywh_px[2:].mean()
+        keypoints[:, :2] += rng.normal(0, strength, (17, 2))
+        row["keypoints"] = keypoints.ravel().tolist()
+    return results
+
+
+def table(evaluation: COCOeval) -> list[object]:
+    return list(evaluation.evalImgs[: len(evaluation.params.imgIds)])
+
+
+@pytest.fixture(scope="module")
+def perfect(drawn_data: KeypointData) -> COCOeval:
+    return score_results(drawn_data, perfect_results(drawn_data))
+
+
+@pytest.fixture(scope="module")
+def worse(drawn_data: KeypointData) -> COCOeval:
+    return score_results(drawn_data, blurred(drawn_data, 0.06))
+
+
+def test_all_images_give_the_ap_of_pycocotools(worse: COCOeval) -> None:
+    assert 0.2 < worse.stats[0] < 0.9
+    everything = np.arange(len(worse.params.imgIds))
+    assert resampled_ap(worse, table(worse), everything) == pytest.approx(worse.stats[0], abs=1e-12)
+
+
+def test_photographs_too(shared_data: Path) -> None:
+    """Where crowds and people without labels are to be ignored."""
+    data = load_keypoints(shared_data / "coco_mini", "val")
+    evaluation = score_results(data, blurred(data, 0.06))
+    assert 0.2 < evaluation.stats[0] < 0.9
+    everything = np.arange(len(evaluation.params.imgIds))
+    found = resampled_ap(evaluation, table(evaluation), everything)
+    assert found == pytest.approx(evaluation.stats[0], abs=1e-12)
+
+
+def test_resampling_leaves_the_evaluation_alone(worse: COCOeval) -> None:
+    before = worse.stats.copy(), len(worse.params.imgIds), len(worse.evalImgs)
+    ap_difference(worse, worse, resamples=3)
+    worse.accumulate()
+    worse.summarize()
+    np.testing.assert_array_equal(worse.stats, before[0])
+    assert (len(worse.params.imgIds), len(worse.evalImgs)) == before[1:]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param([0, 1, 2, 3, 4, 5, 6], id="one image left out"),
+        pytest.param([2, 2, 2, 5], id="one image three times"),
+        pytest.param([7, 0, 0, 4, 4, 1], id="two images twice"),
+    ],
+)
+def test_draw_equals_a_data_set_of_the_drawn_images(
+    draw: list[int], drawn_data: KeypointData, worse: COCOeval, tmp_path: Path
+) -> None:
+    document = json.loads(drawn_data.annotations.read_text())
+    results = blurred(drawn_data, 0.06)
+    images: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
+    predictions: list[dict[str, Any]] = []
+    for new, index in enumerate(draw, start=1):
+        old = worse.params.imgIds[index]
+        images += [{**row, "id": new} for row in document["images"] if row["id"] == old]
+        for row in document["annotations"]:
+            if row["image_id"] == old:
+                labels.append({**row, "id": len(labels) + 1, "image_id": new})
+        predictions += [{**row, "image_id": new} for row in results if row["image_id"] == old]
+    path = tmp_path / "drawn.json"
+    path.write_text(json.dumps({**document, "images": images, "annotations": labels}))
+    expected = score_results(replace(drawn_data, annotations=path), predictions).stats[0]
+    found = resampled_ap(worse, table(worse), np.array(draw))
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_identical_evaluations(worse: COCOeval) -> None:
+    found = ap_difference(worse, worse, resamples=20)
+    assert (found.difference, found.low, found.high) == (0, 0, 0)
+    assert (found.resamples, found.images) == (20, 8)
+
+
+@pytest.mark.parametrize(
+    ("order", "sign"),
+    [
+        pytest.param(lambda a, b: (a, b), -1, id="candidate worse"),
+        pytest.param(lambda a, b: (b, a), 1, id="candidate better"),
+    ],
+)
+def test_spoiled_evaluation(
+    order: Callable[[COCOeval, COCOeval], tuple[COCOeval, COCOeval]],
+    sign: int,
+    perfect: COCOeval,
+    worse: COCOeval,
+) -> None:
+    found = ap_difference(*order(perfect, worse), resamples=200)
+    assert found.difference == pytest.approx(sign * (1 - worse.stats[0]))
+    assert found.low <= found.difference <= found.high
+    assert found.high - found.low > 0.01
+    assert sign * found.low > 0 and sign * found.high > 0
+
+
+def test_pairing_narrows_the_interval(drawn_data: KeypointData, worse: COCOeval) -> None:
+    """A little more of the same noise: the difference is surer than either AP."""
+    candidate = score_results(drawn_data, blurred(drawn_data, 0.065))
+    found = ap_difference(worse, candidate, resamples=200)
+    rng = np.random.default_rng(0)
+    alone = [resampled_ap(worse, table(worse), rng.integers(8, size=8)) for _ in range(200)]
+    low, high = np.percentile(alone, [2.5, 97.5])
+    assert -0.1 < found.difference < 0
+    assert 0 < found.high - found.low < (high - low) / 2
+
+
+def test_same_seed_same_interval(perfect: COCOeval, worse: COCOeval) -> None:
+    first, again, other = (
+        ap_difference(perfect, worse, resamples=30, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert (first.low, first.high) != (other.low, other.high)
+    assert APDifference.from_json(first.to_json()) == first
