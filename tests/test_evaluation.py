@@ -79,6 +79,18 @@ def test_keypoint_alone(drawn_data: KeypointData) -> None:
     assert [a for k, a in enumerate(alone) if k != WRIST] == [1] * 16
 
 
+@pytest.mark.parametrize(
+    ("factor", "ap"), [(1, 0), (100, 1)], ids=["COCO's sigmas", "lenient sigmas"]
+)
+def test_sigmas_of_the_skeleton_count(factor: float, ap: float, drawn_data: KeypointData) -> None:
+    results = perfect_results(drawn_data)
+    for k in range(17):
+        results = spoil(drawn_data, results, k)
+    lenient = replace(COCO17, sigmas=tuple(factor * sigma for sigma in COCO17.sigmas))
+    matches = score_results(replace(drawn_data, skeleton=lenient), results)
+    assert matches.stats[0] == pytest.approx(ap, abs=0.02)
+
+
 def test_oks_by_hand() -> None:
     """One keypoint off by its own COCO distance: e^-1/2; the others exact."""
     a = np.zeros((17, 2))
