@@ -17,6 +17,7 @@ def benchmark(
     threads: int = 1,
     rounds: int = 50,
     json: Path | None = None,
+    overwrite: Flag = False,
 ) -> None:
     """Measure parameters, GFLOPs, size, latency and, given data, AP of models side by side.
 
@@ -35,6 +36,7 @@ def benchmark(
         threads: CPU threads of every runtime.
         rounds: crops that each model is timed on.
         json: write the result rows to this file.
+        overwrite: replace an existing file.
     """
     from dataclasses import asdict
     from functools import partial
@@ -44,9 +46,11 @@ def benchmark(
     from mvpose.benchmark.machine import machine
     from mvpose.benchmark.report import print_rows
     from mvpose.cli import progress
-    from mvpose.files import write_json
+    from mvpose.files import check_new, write_json
     from mvpose.runtime.load import load_runtime, resolve
 
+    if json:
+        check_new(json, overwrite)
     names = models or ["mobilevitpose-xxs"]
     runtimes = [load_runtime(name, threads) for name in names]
     timings = time_interleaved(
@@ -73,7 +77,7 @@ def benchmark(
             people = load_keypoints(resolve_data(data, split), split, runtime.spec.skeleton)
             row["accuracy"] = asdict(evaluate(runtime, people, flip=flip)[0])
     print_rows(rows)
-    if json is not None:
+    if json:
         write_json(json, rows)
 
 

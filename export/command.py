@@ -63,13 +63,14 @@ def export(
         overwrite: replace existing files.
         json: also write the result rows to this file.
     """
+    from mvpose.errors import InputError, require
     from mvpose.quantize.recipes import find_recipe
 
     asked = {"fp32": fp32, "fp16": fp16, "static_wi8_ai8_mixed": int8, "static_wi8_ai8": full_int8}
     names = [name for name, wanted in asked.items() if wanted] + (recipe or [])
     recipes = [find_recipe(name) for name in dict.fromkeys(names or ["fp32"])]
-
-    from mvpose.errors import require
+    if io == "int8" and not all(found.needs_calibration for found in recipes):
+        raise InputError("--io int8 is for static INT8 recipes", "export the others apart")
 
     for module in ("litert_torch", "ai_edge_quantizer", "ai_edge_litert"):
         require(module, "tflite")
@@ -83,9 +84,11 @@ def export(
 
     reference = load_float(model, threads)
     paths = [out / f"{reference.spec.name}.{r.name}.tflite" for r in recipes]
-    for path in paths:
+    descriptions = [path.with_suffix(".json") for path in paths]
+    for path in (*paths, *descriptions, *([json] if json else [])):
         check_new(path, overwrite)
-    check_writable(out)
+    for folder in {out, json.parent if json else out}:
+        check_writable(folder)
 
     def calibration() -> CalibrationSet:
         if calib is None:
@@ -98,7 +101,7 @@ def export(
         jobs = progress(zip(recipes, paths, strict=True), "exporting", len(paths))
         exports = [exporter.export(recipe, path) for recipe, path in jobs]
     print_exports(exports, truth)
-    if json is not None:
+    if json:
         write_json(json, result_rows(exports))
 
 

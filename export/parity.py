@@ -25,6 +25,8 @@ class Parity(Record):
         keypoints: number of keypoints compared: those that the float network scores above 0.2.
         shift_median_px, shift_p95_px, shift_max_px: how far they moved, in input pixels.
         oks: mean object keypoint similarity of those poses, the float network's as truth.
+
+    The last four are None where the float network is sure of no keypoint.
     """
 
     crops: int
@@ -32,10 +34,10 @@ class Parity(Record):
     max_difference: float
     sqnr_db: float
     keypoints: int
-    shift_median_px: float
-    shift_p95_px: float
-    shift_max_px: float
-    oks: float
+    shift_median_px: float | None
+    shift_p95_px: float | None
+    shift_max_px: float | None
+    oks: float | None
 
 
 def measure_parity(
@@ -63,8 +65,8 @@ def measure_parity(
         max_difference=float(np.abs(error).max() / np.ptp(expected)),
         sqnr_db=float(10 * np.log10(signal / max(noise, 1e-30))),
         keypoints=int(seen.sum()),
-        shift_median_px=float(np.median(shift)) if len(shift) else 0.0,
-        shift_p95_px=float(np.percentile(shift, 95)) if len(shift) else 0.0,
-        shift_max_px=float(shift.max()) if len(shift) else 0.0,
-        oks=float(np.mean(similar)) if similar else 1.0,
+        shift_median_px=float(np.median(shift)) if len(shift) else None,
+        shift_p95_px=float(np.percentile(shift, 95)) if len(shift) else None,
+        shift_max_px=float(shift.max()) if len(shift) else None,
+        oks=float(np.mean(similar)) if similar else None,
     )

@@ -43,6 +43,7 @@ class Exported:
 
     path: Path
     recipe: Recipe
+    weights_sha256: str
     inventory: Inventory
     parity: Parity
     accuracy: Accuracy | None
@@ -123,8 +124,10 @@ class TFLiteExport:
                 accuracy=asdict(accuracy) if accuracy else None,
             )
             append_artefact(temporary, artefact)
-        write_text(path.with_suffix(".json"), artefact.to_json(indent=1) + "\n")
-        return Exported(path, recipe, inventory, parity, accuracy, difference)
+            write_text(path.with_suffix(".json"), artefact.to_json(indent=1) + "\n")
+        return Exported(
+            path, recipe, artefact.weights_sha256, inventory, parity, accuracy, difference
+        )
 
     def _write(self, recipe: Recipe, path: Path) -> dict[str, Any] | None:
         """Write the bare file; returns the calibration's manifest where there was one."""

@@ -45,10 +45,10 @@ def parity_table(exports: list[Exported]) -> Table:
             f"{exported.inventory.size_bytes / 1e6:.2f}",
             f"{p.max_difference:.1e}",
             f"{p.sqnr_db:.1f}",
-            f"{p.shift_median_px:.3f}",
-            f"{p.shift_p95_px:.2f}",
-            f"{p.shift_max_px:.2f}",
-            f"{p.oks:.4f}",
+            _figure(p.shift_median_px, 3),
+            _figure(p.shift_p95_px, 2),
+            _figure(p.shift_max_px, 2),
+            _figure(p.oks, 4),
         )
     return table
 
@@ -107,6 +107,7 @@ def result_rows(exports: list[Exported]) -> list[dict[str, Any]]:
             "file": exported.path.name,
             "sha256": sha256(exported.path),
             "recipe": exported.recipe.name,
+            "weights_sha256": exported.weights_sha256,
             "inventory": asdict(exported.inventory),
             "parity": asdict(exported.parity),
             "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
@@ -121,6 +122,10 @@ def _table(title: str, *columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=number == 0)
     return table
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _counts(kinds: dict[str, int]) -> str:

@@ -83,4 +83,10 @@ def read_artefact(path: Path) -> Artefact:
             f"{path} carries no mvpose description",
             "the file is cut off, or was not written by mvpose-export",
         ) from error
-    return Artefact.from_json(text)
+    try:
+        return Artefact.from_json(text)
+    except InputError as error:
+        raise InputError(
+            f"the description in {path} is not readable: {error.what}",
+            "the file is damaged, or was written by another version of mvpose",
+        ) from error

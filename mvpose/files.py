@@ -62,9 +62,12 @@ def check_new(path: Path, overwrite: bool) -> None:
 
 def check_writable(folder: Path) -> None:
     """Fail early when nothing can be written into ``folder``, which is made if absent."""
-    with replacing(folder / "probe"):
-        pass
-    (folder / "probe").unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def sha256(path: Path) -> str:

@@ -128,7 +128,6 @@ def test_bare_file_of_another_program(float_file: Path) -> None:
     assert str(float_file) in caught.value.what
 
 
-@pytest.mark.xfail(strict=True, reason="known defect: the error does not name the file")
 @pytest.mark.parametrize(
     ("stated", "message"),
     [

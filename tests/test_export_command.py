@@ -26,7 +26,6 @@ from mvpose.export.command import export
 from mvpose.files import sha256
 from mvpose.quantize.recipes import RECIPES
 
-OVERWRITTEN = pytest.mark.xfail(strict=True, reason="known defect: replaced without --overwrite")
 RECIPES_ASKED = ("fp32", "static_wi8_ai8_mixed", "dynamic_wi8")
 
 
@@ -152,8 +151,8 @@ def test_default_is_the_float_file(small: Callable[..., None], tmp_path: Path) -
     [
         pytest.param("small.fp32.tflite", id="file"),
         pytest.param("small.fp16.tflite", id="file of the second recipe"),
-        pytest.param("small.fp32.json", id="description beside it", marks=OVERWRITTEN),
-        pytest.param("rows.json", id="result rows", marks=OVERWRITTEN),
+        pytest.param("small.fp32.json", id="description beside it"),
+        pytest.param("rows.json", id="result rows"),
     ],
 )
 def test_refuses_to_replace(name: str, small: Callable[..., None], tmp_path: Path) -> None:
@@ -171,7 +170,6 @@ def test_refuses_to_replace(name: str, small: Callable[..., None], tmp_path: Pat
     assert contents(out)[name] != b"precious"
 
 
-@pytest.mark.xfail(strict=True, reason="known defect: a file named probe is removed")
 def test_folder_with_other_files_keeps_them(small: Callable[..., None], tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

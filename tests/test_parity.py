@@ -117,3 +117,8 @@ def test_unseen_keypoints_do_not_count() -> None:
 def test_json() -> None:
     found = compare(peaks(), peaks(1, 0))
     assert Parity.from_json(found.to_json()) == found
+
+
+def test_nothing_seen_is_no_perfect_score() -> None:
+    found = compare(peaks() * np.float32(0.1), peaks() * np.float32(0.1))
+    assert (found.keypoints, found.oks, found.shift_median_px) == (0, None, None)
