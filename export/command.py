@@ -75,7 +75,7 @@ def export(
     for module in ("litert_torch", "ai_edge_quantizer", "ai_edge_litert"):
         require(module, "tflite")
 
-    from mvpose.cli import progress
+    from mvpose.cli import note, progress
     from mvpose.export.pipeline import TFLiteExport, converted, float_truth
     from mvpose.export.report import print_exports, result_rows
     from mvpose.files import check_new, check_writable, write_json
@@ -95,7 +95,10 @@ def export(
             return drawn_calibration(reference.spec, seed=seed)
         return data_calibration(calib, calib_split, reference.spec, seed=seed)
 
+    if data:
+        note(f"evaluating the float network on {data}")
     truth = float_truth(reference, data, split, flip) if data else None
+    note(f"converting {reference.spec.name}")
     with converted(reference) as float_file:
         exporter = TFLiteExport(reference, float_file, calibration, truth, threads, io)
         jobs = progress(zip(recipes, paths, strict=True), "exporting", len(paths))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 from mvpose.errors import InputError, require
 from mvpose.models.deploy import DeployNet
+from mvpose.quiet import quiet
 from mvpose.spec import Preprocess
 
 
@@ -41,27 +36,3 @@ def convert(network: DeployNet, preprocess: Preprocess, path: Path) -> None:
                 f"litert-torch could not convert the network: {str(error).splitlines()[0]}",
                 "check its version against pyproject.toml's range",
             ) from error
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the converters' logs off the terminal; Python errors still come through."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    null = os.open(os.devnull, os.O_WRONLY)
-    saved = os.dup(2)
-    os.dup2(null, 2)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
-        logging.disable(level)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mvpose.errors import require
 from mvpose.export.graph import normalisation, of_kind, read_graph
-from mvpose.export.tflite import quiet
 from mvpose.quantize.recipes import FloatGroup, Recipe
+from mvpose.quiet import quiet
 
 Ranges = dict[str, dict[str, NDArray[np.float32]]]
 

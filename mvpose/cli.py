@@ -66,6 +66,11 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=140)
 
 
+def note(text: str) -> None:
+    """Say what goes on, apart from the results on standard output."""
+    print(text, file=sys.stderr)
+
+
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Show a bar on a terminal and plain lines elsewhere."""
     from rich.console import Console

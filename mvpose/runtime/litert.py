@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mvpose.artefact import Artefact, TensorInfo, read_artefact
 from mvpose.errors import InputError
 from mvpose.files import sha256
+from mvpose.quiet import quiet
 
 PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
@@ -70,8 +71,9 @@ def open_interpreter(path: Path, threads: int = 1, **options: Any) -> tuple[str,
     if not path.is_file():
         raise InputError(f"no such file: {path}", "check the path")
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads, **options)
-        interpreter.allocate_tensors()
+        with quiet():
+            interpreter = Interpreter(model_path=str(path), num_threads=threads, **options)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f"{PACKAGES[module]} cannot load {path}: {str(error).strip().splitlines()[0]}",
