@@ -1,7 +1,8 @@
 """The deploy form: the same function, rewritten for phones.
 
-Batch 1; no tensor above rank 4 and a leading dimension of 1 throughout, which GPU delegates ask
-for; BatchNorm and the affine part of LayerNorm folded into their neighbours; separate projections
+Batch 1; no tensor above rank 4, and none of rank 4 whose leading dimension is not 1, as GPU
+delegates ask for (attention's products run in rank 3, where converters need no reshapes between
+them); BatchNorm and the affine part of LayerNorm folded into their neighbours; separate projections
 for query, key and value, the scale folded into the query's; patches unfolded by 4-D reshapes and
 transposes; each transposed convolution as four 2x2 convolutions whose outputs are interleaved;
 normalisation of the image inside the graph.
@@ -112,12 +113,12 @@ class DeployAttention(nn.Module):
         d = c // self.heads
 
         def split(y: Tensor) -> Tensor:
-            # [1, P * N, C] -> [1, P * N, heads, d] -> [1, heads, P * N, d] -> [1, heads * P, N, d]
+            # [1, P * N, C] -> [1, P * N, heads, d] -> [1, heads, P * N, d] -> [heads * P, N, d]
             y = y.reshape(1, tokens, self.heads, d).transpose(1, 2)
-            return y.reshape(1, self.heads * self.positions, tokens // self.positions, d)
+            return y.reshape(self.heads * self.positions, tokens // self.positions, d)
 
         q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
-        y = torch.matmul(torch.softmax(torch.matmul(q, k.transpose(2, 3)), -1), v)
+        y = torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)), -1), v)
         return self.proj(y.reshape(1, self.heads, tokens, d).transpose(1, 2).reshape(1, tokens, c))
 
 
