@@ -104,7 +104,8 @@ def test_rows(run: Run) -> None:
     for row in run.rows:
         path = run.out / row["file"]
         assert set(row) == {
-            "kind", "file", "sha256", "recipe", "inventory", "parity", "accuracy", "ap_difference",
+            "kind", "file", "sha256", "recipe", "weights_sha256", "inventory", "parity", "accuracy",
+                "ap_difference",
         }  # fmt: skip
         assert row["kind"] == "export"
         assert row["sha256"] == sha256(path)
