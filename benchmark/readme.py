@@ -49,7 +49,9 @@ def _files(
     exports: list[dict[str, Any]], timings: list[dict[str, Any]], checkpoint: dict[str, Any]
 ) -> str:
     by_file = {row["file"]: row for row in timings}
-    rows = [["PyTorch, float", "17.5", "1.00", "", "", f"{100 * checkpoint['ap']:.1f}", ""]]
+    size = f"{timings[0]['size_bytes'] / 1e6:.1f}"
+    ap = f"{100 * checkpoint['ap']:.1f}"
+    rows = [["PyTorch, float (checkpoint in half precision)", size, "1.00", "", "", ap, ""]]
     for row in exports:
         timing, parity = by_file[row["file"]]["timing"], row["parity"]
         change = row["ap_difference"]

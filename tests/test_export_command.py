@@ -105,7 +105,7 @@ def test_rows(run: Run) -> None:
         path = run.out / row["file"]
         assert set(row) == {
             "kind", "file", "sha256", "recipe", "weights_sha256", "inventory", "parity", "accuracy",
-                "ap_difference",
+            "ap_difference",
         }  # fmt: skip
         assert row["kind"] == "export"
         assert row["sha256"] == sha256(path)
