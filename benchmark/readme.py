@@ -40,8 +40,8 @@ def tables(folder: Path) -> dict[str, str]:
 def fill(text: str, contents: dict[str, str]) -> str:
     """Replace what stands between ``<!-- table NAME -->`` and ``<!-- end -->``."""
     for name, table in contents.items():
-        pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, lambda m, t=table: f"{m[1]}{t}{m[2]}", text, flags=re.DOTALL)
+        pattern = rf"(?<=<!-- table {name} -->\n).*?(?=<!-- end -->)"
+        text = re.sub(pattern, table.replace("\\", r"\\"), text, flags=re.DOTALL)
     return text
 
 
