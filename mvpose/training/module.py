@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, WeightedRandomSampler
 
 from mvpose.checkpoint import save_checkpoint
+from mvpose.codec.affine import input_to_cells
 from mvpose.codec.heatmaps import encode
 from mvpose.data.coco import KeypointData
 from mvpose.data.samples import CropSamples
@@ -57,8 +59,8 @@ class PoseTraining(L.LightningModule):
         x = normalise(images, self.spec).contiguous(memory_format=torch.channels_last)
         heatmaps = self.model(x).float()
         height, width = heatmaps.shape[2:]
-        cells_per_px = [(width - 1) / (x.shape[3] - 1), (height - 1) / (x.shape[2] - 1)]
-        cells = points_px * torch.tensor(cells_per_px, device=x.device)
+        cells_per_px = input_to_cells(np.ones(2), (width, height), (x.shape[3], x.shape[2]))
+        cells = points_px * torch.tensor(cells_per_px, dtype=torch.float32, device=x.device)
         stage = self.recipe.stage(self.current_epoch)
         targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
         loss = self._loss(stage.loss, heatmaps, targets, weights)
