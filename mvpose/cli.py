@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 bad input or a failed gate, 2 wrong usage, 130 interrupted
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -25,23 +25,48 @@ Flag = Annotated[bool, Parameter(negative=())]
 Many = Parameter(consume_multiple=True, negative=())
 
 
-def run(command: Callable[..., Any], name: str = "") -> NoReturn:
-    """Run a typed function as the command of this process and exit.
+Command = Callable[..., Any]
+
+
+def make_app(command: Command | Mapping[str, Command], name: str, about: str = "") -> App:
+    """The command line of a typed function, or of several under one name.
 
     Args:
-        command: its signature and docstring are the command line and its help.
-        name: without "mvpose-"; left out, the function's name.
+        command: its signature and docstring are the command line and its help; or subcommands by
+            name.
+        name: what the user types.
+        about: help, in Markdown; left out, that of the function.
     """
     app = App(
-        name=f"mvpose-{name or command.__name__}",
+        name=name,
+        help=about or None,
         version=lambda: version("mvpose"),
         help_format="markdown",
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
-        default_command=command,
     )
+    if not isinstance(command, Mapping):
+        app.default(command)
+        return app
+    for verb, function in command.items():
+        app.command(function, name=verb)
+    return app
+
+
+def run(command: Command | Mapping[str, Command], name: str = "", about: str = "") -> NoReturn:
+    """Run a typed function, or the chosen one of several, as the command of this process and exit.
+
+    Args:
+        command, about: as for ``make_app``.
+        name: without "mvpose-"; left out, the function's name.
+    """
+    start(make_app(command, f"mvpose-{name or getattr(command, '__name__', '')}", about))
+
+
+def start(app: App) -> NoReturn:
+    """Run a command line as this process and exit."""
     try:
-        app(result_action="return_value")
+        app(sys.argv[1:], result_action="return_value")
     except CycloptsError:
         sys.exit(2)
     except InputError as error:

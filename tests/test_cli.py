@@ -4,7 +4,7 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from cyclopts import App
 from PIL import Image
 
 from mvpose.checkpoint import save_checkpoint
-from mvpose.cli import run
+from mvpose.cli import make_app, run
 from mvpose.commands import evaluate as evaluate_module
 from mvpose.commands import predict as predict_module
 from mvpose.errors import InputError
@@ -45,10 +45,21 @@ def main_of(script: str) -> Callable[[], None]:
     return main
 
 
-def function_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+def app_of(script: str, monkeypatch: pytest.MonkeyPatch) -> tuple[App, str]:
+    """The command line of a script, and the texts of its help."""
     main = main_of(script)
-    found: list[Callable[..., object]] = []
-    monkeypatch.setattr(f"{main.__module__}.run", lambda function, *_: found.append(function))
+    found: list[tuple[App, str]] = []
+
+    def built(
+        command: Callable[..., object] | Mapping[str, Callable[..., object]],
+        name: str = "",
+        about: str = "",
+    ) -> None:
+        functions = list(command.values()) if isinstance(command, Mapping) else [command]
+        texts = [about, *(function.__doc__ or "" for function in functions)]
+        found.append((make_app(command, script, about), "".join(texts)))
+
+    monkeypatch.setattr(f"{main.__module__}.run", built)
     main()
     return found[0]
 
@@ -63,9 +74,8 @@ def test_help_shows_name_and_examples(
 
 
 def test_examples_fit_the_options(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = function_of(script, monkeypatch)
-    app = App(default_command=function)
-    texts = (function.__doc__ or "") + (ROOT / "README.md").read_text("utf-8")
+    app, help_texts = app_of(script, monkeypatch)
+    texts = help_texts + (ROOT / "README.md").read_text("utf-8")
     examples = re.findall(rf"^ *(?:\.venv/bin/)?{script} (.+)$", texts, re.MULTILINE)
     assert len(examples) >= 2
     for example in examples:
