@@ -6,7 +6,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch.utils.flop_counter import FlopCounterMode
 
-from mvpose.models.pose import PoseNet
+from mvpose.models.build import build_network
 from mvpose.spec import FROZEN, ModelSpec, Record
 
 GIGA = 1e9
@@ -33,7 +33,7 @@ class Complexity(Record):
 def complexity(spec: ModelSpec) -> Complexity:
     """Count a model at its spec's input size, on shapes alone: no weights, no time."""
     with torch.device("meta"):
-        model = PoseNet(spec.network).eval()
+        model = build_network(spec.network).eval()
         crop = torch.empty(1, 3, spec.preprocess.input_height_px, spec.preprocess.input_width_px)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(crop)

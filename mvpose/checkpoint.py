@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mvpose.errors import InputError
 from mvpose.files import replacing
-from mvpose.models.pose import PoseNet
+from mvpose.models.build import build_network
 from mvpose.spec import ModelSpec
 
 
@@ -27,7 +30,7 @@ def save_checkpoint(
 
     Args:
         path: ends in ``.safetensors``.
-        weights: the state dict of the ``PoseNet``.
+        weights: the state dict of the network that ``spec.network`` describes.
         spec: what the network means.
         record: how it was trained; any JSON.
         half: store floating point weights as float16.
@@ -44,11 +47,12 @@ def save_checkpoint(
             raise OSError(str(error)) from error
 
 
-def load_checkpoint(path: Path) -> tuple[PoseNet, ModelSpec, dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[nn.Module, ModelSpec, dict[str, Any]]:
     """Read a checkpoint: the network in float32 and eval mode, its spec, its training record.
 
     Raises:
-        InputError: the file is missing, truncated, foreign, for another network, or holds NaN.
+        InputError: the file is missing, truncated, foreign, for another network, or holds NaN; or
+            a package that the network needs is missing.
     """
     header, weights = read_safetensors(path)
     if "mvpose" not in header:
@@ -63,9 +67,19 @@ def load_checkpoint(path: Path) -> tuple[PoseNet, ModelSpec, dict[str, Any]]:
         raise InputError(
             f"the header of {path} is damaged: {error}", "copy the checkpoint again"
         ) from error
-    model = PoseNet(spec.network)
+    model = build_network(spec.network)
     load_weights(model, weights, path)
     return model.eval(), spec, record
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a safetensors file is one of mvpose's, by its header alone.
+
+    Raises:
+        InputError: the file is missing, truncated or no safetensors file.
+    """
+    with _opened(path) as file:
+        return "mvpose" in (file.metadata() or {})
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -74,12 +88,18 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     Raises:
         InputError: the file is missing, truncated or no safetensors file.
     """
+    with _opened(path) as file:
+        names = file.offset_keys()
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise InputError(f"no such checkpoint: {path}", "check the path, or name a zoo model")
     try:
         with safe_open(path, "pt") as file:
-            names = file.offset_keys()
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+            yield file
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"cannot read {path} as a checkpoint: {error}",
@@ -87,18 +107,19 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         ) from error
 
 
-def load_weights(model: PoseNet, weights: dict[str, Tensor], path: Path) -> None:
+def load_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     """Copy checked weights into a network.
 
     Raises:
         InputError: names or shapes differ, or a value is NaN or infinite.
     """
     own = model.state_dict()
-    head = "head.final.weight"
-    if head in weights and weights[head].shape[0] != own[head].shape[0]:
+    final = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)][-1]
+    there, here = (w.get(f"{final}.bias", torch.empty(0)).numel() for w in (weights, own))
+    if there and there != here:
         raise InputError(
-            f"{path} has {weights[head].shape[0]} keypoints, the network {own[head].shape[0]}",
-            "use the spec that the checkpoint was trained with",
+            f"{path} has {there} keypoints, the network {here}",
+            "the weights belong to another set of keypoints",
         )
     wrong = sorted(set(own) ^ set(weights)) or sorted(
         name for name in own if own[name].shape != weights[name].shape
@@ -112,6 +133,6 @@ def load_weights(model: PoseNet, weights: dict[str, Tensor], path: Path) -> None
     if sick:
         raise InputError(
             f"{path} holds NaN or infinite weights, first in {sick[0]!r}",
-            "the training diverged; go back to an earlier checkpoint",
+            "the training diverged; take an earlier checkpoint",
         )
     model.load_state_dict({name: t.to(own[name].dtype) for name, t in weights.items()})

@@ -6,12 +6,14 @@ repeats a number.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     ConfigDict,
+    Discriminator,
     PositiveFloat,
     PositiveInt,
+    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -126,27 +128,32 @@ class Decode(Record):
             arXiv 1910.06278, in UDP's form) or "quarter" (argmax moved a quarter cell towards the
             higher neighbour).
         sigma_cells: standard deviation of the training Gaussians at a 64 x 64 heatmap.
+        grid: where the cells lie in the crop. "corners": the corner cells on the corner pixels
+            (UDP); "stride": cell i on pixel i * stride.
     """
 
     method: Literal["dark", "quarter"] = "dark"
     sigma_cells: PositiveFloat = 2.0
+    grid: Literal["corners", "stride"] = "corners"
 
 
 @dataclass(frozen=True, config=FROZEN)
 class Network(Record):
-    """What must be known to build the network that a checkpoint belongs to.
+    """What must be known to build the MobileViTPose that a checkpoint belongs to.
 
     Attributes:
         backbone: MobileViT size.
         head: "deconv" (transposed convolutions) or "bilinear" (the paper's light decoder).
         keypoints: number of heatmaps.
         deconvs: upsamplings of the deconvolution head.
+        kind: tells the networks apart.
     """
 
     backbone: Literal["s", "xs", "xxs"] = "xxs"
     head: Literal["deconv", "bilinear"] = "deconv"
     keypoints: PositiveInt = 17
     deconvs: Literal[1, 2, 3, 4] = 3
+    kind: Literal["mobilevitpose"] = "mobilevitpose"
 
     @property
     def heatmap_stride(self) -> int:
@@ -155,11 +162,66 @@ class Network(Record):
 
 
 @dataclass(frozen=True, config=FROZEN)
+class VitPoseNetwork(Record):
+    """What must be known to build a ViTPose (Xu et al., NeurIPS 2022, arXiv 2204.12484).
+
+    Attributes:
+        kind: tells the networks apart.
+        backbone: size of the plain vision transformer.
+        decoder: "classic" (two transposed convolutions) or "simple" (bilinear upsampling).
+        keypoints: number of heatmaps.
+        heatmap_stride: input pixels per heatmap cell.
+        knowledge_token: a learned token of the distillation stands beside the patches.
+    """
+
+    kind: Literal["vitpose"] = "vitpose"
+    backbone: Literal["b"] = "b"
+    decoder: Literal["classic", "simple"] = "classic"
+    keypoints: PositiveInt = 17
+    heatmap_stride: Literal[4] = 4
+    knowledge_token: bool = False
+
+
+@dataclass(frozen=True, config=FROZEN)
+class ForeignNetwork(Record):
+    """A network of another project, known only by the file that runs it.
+
+    Attributes:
+        kind: tells the networks apart.
+        keypoints: number of heatmaps.
+        heatmap_stride: input pixels per heatmap cell.
+    """
+
+    kind: Literal["foreign"]
+    keypoints: PositiveInt
+    heatmap_stride: PositiveInt = 4
+
+
+def _kind(network: Any) -> Any:
+    """The kind that JSON or a record names; JSON written before there were kinds names none."""
+    if isinstance(network, dict):
+        return network.get("kind", Network.kind)
+    return getattr(network, "kind", None)
+
+
+AnyNetwork = Annotated[
+    Annotated[Network, Tag("mobilevitpose")]
+    | Annotated[VitPoseNetwork, Tag("vitpose")]
+    | Annotated[ForeignNetwork, Tag("foreign")],
+    Discriminator(
+        _kind,
+        custom_error_type="network_kind",
+        custom_error_message="the kind of a network is mobilevitpose, vitpose or foreign",
+    ),
+]
+
+
+@dataclass(frozen=True, config=FROZEN)
 class ModelSpec(Record):
     """A zoo entry: name, network and everything around it."""
 
     name: str
-    network: Network
+    network: AnyNetwork
     skeleton: Skeleton
     preprocess: Preprocess = Preprocess()
     decode: Decode = Decode()
@@ -171,6 +233,12 @@ class ModelSpec(Record):
                 f"the network has {self.network.keypoints} heatmaps but the skeleton "
                 f"{len(self.skeleton.keypoints)} keypoints"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _size_of_position_embedding(self) -> Self:
+        if isinstance(self.network, VitPoseNetwork) and self.preprocess.size_wh != (192, 256):
+            raise ValueError("ViTPose takes crops 192 pixels wide and 256 high")
         return self
 
     @property

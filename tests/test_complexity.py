@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from mvpose import benchmark
 from mvpose.benchmark.complexity import Complexity, complexity
 from mvpose.models.mobilevit import MOBILEVIT
 from mvpose.spec import Preprocess
@@ -18,7 +21,10 @@ COUNTED = {
     "mobilevitpose-s-bilinear": (5.036, 2.401, 0.1776),
     "mobilevitpose-xs-bilinear": (1.992, 1.266, 0.1173),
     "mobilevitpose-xxs-bilinear": (1.000, 0.608, 0.0782),
+    "vitpose-b": (89.995, 18.523, 0.6795),
+    "vitpose-b-simple": (85.912, 17.461, 0.6795),
 }
+PUBLISHED = Path(benchmark.__file__).with_name("published.csv")
 PAPER = {"mobilevitpose-s": (9.72, 3.28), "mobilevitpose-xxs": (4.42, 1.78)}
 
 
@@ -39,6 +45,37 @@ def test_near_the_paper(name: str) -> None:
     assert found.params_m == pytest.approx(params_m, rel=0.015)
     assert found.gflops - found.attention_gflops == pytest.approx(gflops, rel=0.025)
     assert found.gflops > 1.035 * gflops
+
+
+@pytest.mark.parametrize(
+    ("name", "decoder_params_m", "decoder_gflops"),
+    [
+        pytest.param(
+            "vitpose-b",
+            (768 * 256 + 256**2) * 16 / 1e6 + (4 * 256 + 256 * 17 + 17) / 1e6,
+            (768 * 256 * 16 * 16 * 12 + 256**2 * 16 * 32 * 24 + 256 * 17 * 64 * 48) / 1e9,
+            id="classic",
+        ),
+        pytest.param(
+            "vitpose-b-simple",
+            (768 * 17 * 9 + 17) / 1e6,
+            768 * 17 * 9 * 64 * 48 / 1e9,
+            id="simple",
+        ),
+    ],
+)
+def test_vitpose_near_the_paper(name: str, decoder_params_m: float, decoder_gflops: float) -> None:
+    """The published 86 M and 17 G are the backbone alone; the classic decoder adds 5 and 8 %."""
+    published = next(
+        row
+        for row in csv.DictReader(PUBLISHED.read_text().splitlines())
+        if row["model"] == "ViTPose-B"
+    )
+    found = complexity(zoo_spec(name))
+    backbone = (found.params_m - decoder_params_m, found.gflops - decoder_gflops)
+    assert backbone == pytest.approx((85.795, 17.100), abs=5e-4)
+    assert backbone[0] == pytest.approx(float(published["params_m"]), rel=0.01)
+    assert backbone[1] == pytest.approx(float(published["gflops"]), rel=0.01)
 
 
 @pytest.mark.parametrize("size", MOBILEVIT)

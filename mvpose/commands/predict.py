@@ -103,7 +103,8 @@ def main() -> None:
 def _split(model: str, images: tuple[Path, ...]) -> tuple[str | None, list[Path]]:
     """The model, None where the first argument is already a picture, and the inputs."""
     first = Path(model)
-    is_input = first.suffix.lower() in PICTURES + VIDEOS or (first.is_dir() and not first.suffix)
+    is_model = bool(first.suffix) or (first / "config.json").is_file()
+    is_input = first.suffix.lower() in PICTURES + VIDEOS or (first.is_dir() and not is_model)
     inputs = [first, *images] if is_input else list(images)
     if not inputs:
         raise InputError("no picture given", "mvpose-predict [MODEL] photo.jpg")

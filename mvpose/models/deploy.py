@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mvpose.errors import InputError
 from mvpose.models.heads import DeconvHead
 from mvpose.models.mobilevit import (
     Attention,
@@ -29,7 +30,7 @@ from mvpose.models.pose import PoseNet
 from mvpose.spec import Preprocess
 
 
-def deploy(model: PoseNet, preprocess: Preprocess) -> DeployNet:
+def deploy(model: nn.Module, preprocess: Preprocess) -> DeployNet:
     """The deploy form of a trained network.
 
     Args:
@@ -38,7 +39,12 @@ def deploy(model: PoseNet, preprocess: Preprocess) -> DeployNet:
 
     Returns:
         A network in eval mode from RGB crops (1, 3, H, W), 0..255, to heatmaps (1, K, h, w).
+
+    Raises:
+        InputError: it is another network.
     """
+    if not isinstance(model, PoseNet):
+        raise InputError("only MobileViTPose has a deploy form", "export a MobileViTPose model")
     network = DeployNet(copy.deepcopy(model).cpu().float().eval(), preprocess).eval()
     for parameter in network.parameters():  # converters may ignore strides
         parameter.data = parameter.data.contiguous()

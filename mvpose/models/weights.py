@@ -20,17 +20,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from mvpose.checkpoint import read_safetensors
 from mvpose.errors import InputError, require
 from mvpose.models.mobilevit import MOBILEVIT
 from mvpose.models.pose import PoseNet
-
-Renames = tuple[tuple[str, str], ...]
+from mvpose.models.state_dict import Renames, read_state_dict, rename
 
 
 @dataclass(frozen=True)
@@ -128,14 +126,6 @@ NAMINGS = (
         ),
     ),
 )
-WRAPPERS = (
-    "ema_model_state_dict",
-    "model_ema",
-    "state_dict_ema",
-    "model_state_dict",
-    "state_dict",
-    "model",
-)
 PREFIX = re.compile(r"^(module\.|mobilevit\.|encoder\.(?=conv_|layer_))+")
 CLASSIFIER = re.compile(r"^(classifier|head)\.")
 COUNTER = ".num_batches_tracked"
@@ -164,7 +154,7 @@ def load_backbone(model: PoseNet, path: Path) -> list[str]:
         InputError: the file is missing, damaged or no such state dict, is for another size, lacks
             or adds tensors, or holds NaN.
     """
-    found = {PREFIX.sub("", name): tensor for name, tensor in _read(path).items()}
+    found = {PREFIX.sub("", name): tensor for name, tensor in read_state_dict(path).items()}
     naming = next((n for n in NAMINGS if n.stem in found), None)
     if naming is None:
         known = ", ".join(n.name for n in NAMINGS)
@@ -172,7 +162,7 @@ def load_backbone(model: PoseNet, path: Path) -> list[str]:
     left_out = [name for name in found if CLASSIFIER.match(name)]
     weights = _fuse_qkv(
         {
-            _rename(name, naming): tensor
+            rename(name, naming.renames): tensor
             for name, tensor in found.items()
             if name not in left_out and not name.endswith(COUNTER)
         }
@@ -192,11 +182,19 @@ def fetch_backbone(size: Literal["s", "xs", "xxs"]) -> Path:
     Raises:
         InputError: the package is missing, or the hub can't be reached.
     """
+    return fetch_weights(HUB_REPOSITORIES[size])
+
+
+def fetch_weights(repository: str) -> Path:
+    """Download a repository's weights from the Hugging Face hub, or take them from its cache.
+
+    Raises:
+        InputError: the package is missing, or the hub can't be reached.
+    """
     require("huggingface_hub", "hub")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    repository = HUB_REPOSITORIES[size]
     cause: Exception | None = None
     for name in HUB_FILES:
         try:
@@ -213,38 +211,6 @@ def fetch_backbone(size: Literal["s", "xs", "xxs"]) -> Path:
         f"cannot fetch the weights {repository} from the Hugging Face hub",
         "check the connection, or download them elsewhere and pass the local file",
     ) from cause
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, taken out of a training checkpoint's wrappers."""
-    if not path.is_file():
-        raise InputError(f"no such backbone weights: {path}", "check the path")
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)[1]
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise InputError(
-            f"cannot read {path} as weights: {reason}",
-            "the file is cut off, damaged or holds more than tensors; save its state dict alone",
-        ) from error
-    return _tensors(content)
-
-
-def _tensors(content: Any) -> dict[str, Tensor]:
-    if not isinstance(content, dict):
-        return {}
-    for wrapper in WRAPPERS:
-        if isinstance(content.get(wrapper), dict):
-            return _tensors(content[wrapper])
-    return {n: t for n, t in content.items() if isinstance(n, str) and isinstance(t, Tensor)}
-
-
-def _rename(name: str, naming: Naming) -> str:
-    for pattern, replacement in naming.renames:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def _fuse_qkv(weights: dict[str, Tensor]) -> dict[str, Tensor]:

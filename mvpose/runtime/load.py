@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING
 
 from mvpose.errors import InputError
 from mvpose.runtime.base import Runtime
-from mvpose.zoo import SHIPPED, names
+from mvpose.zoo import HUB_REPOSITORIES, SHIPPED, names
 
 if TYPE_CHECKING:
     from mvpose.runtime.torch_runtime import TorchRuntime
+
+PICKLED = (".pth", ".pt", ".bin")
 
 
 def resolve(model: str | None) -> Path:
     """The file that a MODEL argument means; None is the checkpoint that ships with the package.
 
+    ViTPose's official weights are downloaded, or taken from the Hugging Face hub's cache.
+
     Raises:
-        InputError: there is no such file, or no weights ship for that zoo name.
+        InputError: there is no such file, no weights ship for that zoo name, or the hub can't be
+            reached.
     """
     if model is None or model == SHIPPED.stem:
         return SHIPPED
+    if model in HUB_REPOSITORIES:
+        from mvpose.models.weights import fetch_weights
+
+        return fetch_weights(HUB_REPOSITORIES[model])
     if model in names():
         raise InputError(
             f"no weights ship for {model!r}",
@@ -30,15 +39,31 @@ def resolve(model: str | None) -> Path:
     if not path.exists():
         known = ", ".join(names())
         raise InputError(f"no file or model {model!r}", f"zoo models: {known}")
-    return path
+    return saved_in(path) if path.is_dir() else path
+
+
+def saved_in(folder: Path) -> Path:
+    """The weights in a folder that transformers' ``save_pretrained`` wrote.
+
+    Raises:
+        InputError: there are none.
+    """
+    from mvpose.models.weights import HUB_FILES
+
+    found = [folder / name for name in HUB_FILES if (folder / name).is_file()]
+    if not found:
+        raise InputError(
+            f"the folder {folder} holds no model", f"there is no {' or '.join(HUB_FILES)} in it"
+        )
+    return found[0]
 
 
 def load_runtime(model: str | None = None, threads: int = 1) -> Runtime:
     """Load any model.
 
     Args:
-        model: zoo name, checkpoint (``.safetensors``) or exported file (``.tflite``); None is the
-            shipped checkpoint.
+        model: zoo name, checkpoint (``.safetensors``), exported file (``.tflite``,
+            ``.ncnn.param``) or weights of ViTPose; None is the shipped checkpoint.
         threads: of the CPU kernels.
 
     Raises:
@@ -49,27 +74,44 @@ def load_runtime(model: str | None = None, threads: int = 1) -> Runtime:
         from mvpose.runtime.litert import LiteRTRuntime
 
         return LiteRTRuntime(path, threads)
+    if path.name.endswith(".ncnn.param"):
+        from mvpose.runtime.ncnn_runtime import NcnnRuntime
+
+        return NcnnRuntime(path, threads)
     return load_float(model, threads)
 
 
 def load_float(model: str | None = None, threads: int = 1) -> TorchRuntime:
-    """Load a checkpoint as the float network.
+    """Load a checkpoint, or weights of ViTPose, as the float network.
+
+    Args:
+        model: zoo name, checkpoint (``.safetensors``), or weights of ViTPose as transformers or
+            the original repository write them (``.safetensors``, ``.bin``, ``.pth``, a folder).
+        threads: of the CPU kernels.
 
     Raises:
-        InputError: there is no such checkpoint, or it is damaged.
+        InputError: there is no such file, it is damaged, or another network's.
     """
     path = resolve(model)
-    if path.suffix != ".safetensors":
+    if path.suffix not in (".safetensors", *PICKLED):
         raise InputError(
             f"{path} is not a checkpoint",
             "checkpoints end in .safetensors, exported files in .tflite",
         )
     import torch
 
-    from mvpose.checkpoint import load_checkpoint
+    from mvpose.checkpoint import is_checkpoint, load_checkpoint
     from mvpose.files import sha256
     from mvpose.runtime.torch_runtime import TorchRuntime
 
     torch.set_num_threads(threads)
-    network, spec, _ = load_checkpoint(path)
-    return TorchRuntime(network, spec, {"file": path.name, "sha256": sha256(path)})
+    if path.suffix not in PICKLED and is_checkpoint(path):
+        network, spec, _ = load_checkpoint(path)
+    else:
+        from mvpose.models.vitpose_weights import load_vitpose
+
+        network, spec = load_vitpose(path)
+    facts: dict[str, str | int] = {"file": path.name, "sha256": sha256(path)}
+    if model in HUB_REPOSITORIES:
+        facts["hub"] = HUB_REPOSITORIES[model]
+    return TorchRuntime(network, spec, facts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from mvpose.models.pose import PoseNet
 from mvpose.spec import ModelSpec
 
 
 class TorchRuntime:
-    """A ``PoseNet`` as a Runtime.
+    """A network of ``build_network`` as a Runtime.
 
     Args:
         model: in eval mode; it is used where it is, on its own device.
@@ -20,7 +20,7 @@ class TorchRuntime:
     """
 
     def __init__(
-        self, model: PoseNet, spec: ModelSpec, protocol: dict[str, str | int] | None = None
+        self, model: nn.Module, spec: ModelSpec, protocol: dict[str, str | int] | None = None
     ) -> None:
         self.model = model
         self.spec = spec
