@@ -18,7 +18,8 @@ from mvpose.data.augmentation import Augmentation, Chance
 from mvpose.data.coco import Person
 from mvpose.data.samples import Draw
 from mvpose.spec import Preprocess, Skeleton
-from mvpose.training.augment import LOWER_BODY, NOISE_TILE_PX, noise_tile
+from mvpose.training.augment import LOWER_BODY
+from mvpose.training.photometric import NOISE_TILE_PX, noise_tile
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
@@ -19,7 +19,8 @@ from mvpose.data.coco import KeypointData
 from mvpose.data.crops import Cut, FolderCrops
 from mvpose.data.samples import Batch, Draw, Sample, TrainingCrops, collate
 from mvpose.spec import Preprocess
-from mvpose.training.augment import BatchAugment, gaussian_blur, noise_grain, warp
+from mvpose.training.augment import TILTED_RAD, BatchAugment, warp
+from mvpose.training.photometric import gaussian_blur, noise_grain
 
 WHOLE = Cut(side_px=4096, margin=10)
 PLAIN: dict[str, Any] = {
@@ -288,3 +289,44 @@ def test_refuses(values: dict[str, Any]) -> None:
 def test_json_both_ways() -> None:
     assert Augmentation.from_json(STRONG.to_json()) == STRONG
     assert Augmentation(**asdict(STRONG)) == STRONG
+
+
+def test_turns_upright(drawn_data: KeypointData, batch: Batch) -> None:
+    skeleton = drawn_data.skeleton
+    augment = BatchAugment(chosen(upright=1.0), SQUARE, skeleton)
+    lying = dict(batch)
+    x, y = batch["points_px"].unbind(2)
+    lying["points_px"] = torch.stack([-y, x], 2)  # turned by a quarter
+    _, points, _ = augment(lying)
+    shoulders, hips = points[:, 5:7].mean(1), points[:, 11:13].mean(1)
+    whole = (batch["labelled"][:, [5, 6, 11, 12]] > 0).all(1)
+    assert whole.any()
+    spine = (hips - shoulders)[whole]
+    tilt = torch.atan2(spine[:, 0], spine[:, 1]).abs()
+    assert (tilt <= TILTED_RAD + 1e-4).all()
+    seen = augment(lying)[2][whole]
+    assert torch.equal(seen, batch["labelled"][whole])  # nobody is turned out of the crop
+
+
+def test_truncates(drawn_data: KeypointData, batch: Batch) -> None:
+    white = {**batch, "images": torch.full_like(batch["images"], 255)}
+    part = chosen(half_body=1.0, close_up=1.0)
+    whole = BatchAugment(part, SQUARE, drawn_data.skeleton)(white)
+    ended = BatchAugment(replace(part, truncation=1.0), SQUARE, drawn_data.skeleton)(white)
+    torch.testing.assert_close(ended.points_px, whole.points_px)
+    hidden = (whole.weights > 0) & (ended.weights == 0)
+    assert hidden.any()
+    for n, k in hidden.nonzero().tolist():
+        row = int(ended.points_px[n, k, 1])
+        assert not ended.images[n, :, row:].any()
+    heads = ended.weights[:, :5].sum(1) == whole.weights[:, :5].sum(1)
+    assert heads.all()
+
+
+def test_covers_with_other_crops(drawn_data: KeypointData, batch: Batch) -> None:
+    covered = chosen(dropout=1.0, dropout_fill="crops", dropout_side=(0.5, 0.5))
+    plain = BatchAugment(chosen(), SQUARE, drawn_data.skeleton)(batch).images
+    images = BatchAugment(covered, SQUARE, drawn_data.skeleton)(batch).images
+    own, other = images == plain, images == plain.roll(1, 0)
+    assert (own | other).all()
+    assert (~own).any()

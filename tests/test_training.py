@@ -1,6 +1,10 @@
-"""Training: a short run really trains, stops and goes on; recipes and losses do what they say."""
+"""Training: a short run really trains, stops and goes on; it refuses what would fail later."""
 
+import json
+import resource
+import signal
 import warnings
+from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +16,16 @@ import torch
 pytest.importorskip("lightning")
 
 from mvpose.checkpoint import load_checkpoint
-from mvpose.data.coco import load_keypoints
-from mvpose.data.samples import Augmentation, CropSamples
 from mvpose.data.synthetic import write_synthetic
 from mvpose.errors import InputError
-from mvpose.spec import COCO17, Preprocess
-from mvpose.training.losses import heatmap_mse, softmax_mse
-from mvpose.training.module import rate_schedule, spec_for
-from mvpose.training.recipe import Source, Stage, TrainRecipe, read_recipe
-from mvpose.training.run import train
+from mvpose.models.build import build_network
+from mvpose.spec import COCO17, Skeleton
+from mvpose.training import start
+from mvpose.training.module import PoseTraining, parameter_groups, rate_schedule, spec_for
+from mvpose.training.recipe import Source, Stage, TrainRecipe
+from mvpose.training.run import Machine, train, trained_spec
+from mvpose.training.start import claim, start_from
+from mvpose.training.trainer import WholeCheckpoints
 from mvpose.zoo import zoo_spec
 
 TINY = TrainRecipe(
@@ -53,47 +58,82 @@ def one_thread() -> Iterator[None]:
 def run(recipe: TrainRecipe, data: Path, out: Path, **options: Any) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return train(recipe, data, out, workers=0, devices="1", **options)
+        machine = Machine(workers=0, devices="1", accelerator="cpu")
+        return train(recipe, data, out, machine=machine, **options)
 
 
-def test_trains_stops_and_goes_on(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = replace(TINY, epochs=1)
-    path = run(recipe, data, tmp_path, validation=(data, "val"))
-    first, spec, record = load_checkpoint(path)
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path)[0].state_dict()
+
+
+def test_trains(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run(TINY, data, tmp_path, validation=(data, "val"))
+    _, spec, record = load_checkpoint(path)
     assert path == tmp_path / "best.safetensors"
-    assert (spec.name, record["epochs"], record["samples"]) == ("mobilevitpose-xxs", 1, 8)
-    shown = capsys.readouterr().out
-    assert "resuming" not in shown
-    assert "people in 4 images" in shown
-
-    run(TINY, data, tmp_path, validation=(data, "val"))
-    second, _, record = load_checkpoint(tmp_path / "last.safetensors")
-    assert record["epochs"] == 2
+    assert spec.preprocess.size_wh == (64, 64)
+    last = load_checkpoint(tmp_path / "last.safetensors")[2]
+    assert (spec.name, last["epochs"], last["samples"]) == ("mobilevitpose-xxs", 2, 16)
     assert 0 <= record["validation_ap"] <= 1
     shown = capsys.readouterr().out
-    assert "after epoch 1 of 2" in shown
-    assert "epoch 2/2" in shown
-    assert "epoch 1/2" not in shown
-    changed = [
-        name
-        for name, tensor in second.state_dict().items()
-        if tensor.is_floating_point() and not torch.equal(tensor, first.state_dict()[name])
-    ]
-    assert any(name.startswith("backbone") for name in changed)
-    assert any(name.startswith("head") for name in changed)
+    assert "people in 4 images" in shown
+    assert "epoch 2/2: loss" in shown
+    assert "waiting" in shown
+    torch.manual_seed(0)
+    fresh = run(replace(TINY, learning_rate=0.0), data, tmp_path / "fresh")
+    trained, untrained = weights(tmp_path / "last.safetensors"), weights(fresh)
+    for part in ("backbone.stem.conv.weight", "head.final.weight"):
+        assert not torch.equal(trained[part], untrained[part])
+    assert list(tmp_path.rglob("events.out.tfevents*"))
+    assert list(tmp_path.rglob("metrics.csv"))
 
-    with pytest.raises(InputError, match="holds a run of mobilevitpose-xxs"):
-        run(replace(TINY, model="mobilevitpose-xs"), data, tmp_path)
+
+def test_a_stopped_run_ends_as_one_that_was_not(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = run(TINY, data, tmp_path / "straight")
+
+    step = PoseTraining.training_step
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupted(self: PoseTraining, *batch: Any) -> torch.Tensor:
+        if self.global_step == 3:
+            raise KeyboardInterrupt
+        return step(self, *batch)
+
+    monkeypatch.setattr(PoseTraining, "training_step", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(TINY, data, tmp_path / "stopped")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    monkeypatch.undo()
+    resumed = run(TINY, data, tmp_path / "stopped")
+    assert "after epoch 1 of 2" in capsys.readouterr().out
+    expected = weights(straight)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed).items())
 
 
 def test_starts_from_a_checkpoint(data: Path, tmp_path: Path) -> None:
     still = replace(TINY, epochs=1, learning_rate=0.0, weight_decay=0.0, ema_decay=0.0)
     first = run(replace(still, seed=1), data, tmp_path / "a")
     second = run(still, data, tmp_path / "b", init=first)
-    weights = [dict(load_checkpoint(path)[0].named_parameters()) for path in (first, second)]
-    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    parameters = [dict(load_checkpoint(path)[0].named_parameters()) for path in (first, second)]
+    assert all(torch.equal(tensor, parameters[1][name]) for name, tensor in parameters[0].items())
+
+
+def test_replaces_the_last_layer(data: Path, tmp_path: Path) -> None:
+    checkpoint = run(replace(TINY, epochs=1), data, tmp_path)
+    hand = Skeleton(("thumb", "left_wrist"), (), (), (0.05, 0.05))
+    spec = trained_spec(TINY, hand)
+    model = build_network(spec.network)
+    before = model.state_dict()["head.final.weight"].clone()
+    said = start_from(model, checkpoint, spec)
+    assert "17 keypoints there, 2 here, 1 of the same name" in said
+    after, old = model.state_dict(), weights(checkpoint)
+    wrist = COCO17.keypoints.index("left_wrist")
+    assert torch.equal(after["head.final.weight"][1], old["head.final.weight"][wrist])
+    assert torch.equal(after["head.final.weight"][0], before[0])
+    assert torch.equal(after["backbone.stem.conv.weight"], old["backbone.stem.conv.weight"])
 
 
 @pytest.mark.parametrize(
@@ -112,121 +152,110 @@ def test_refuses_before_training(
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_refuses_a_size_that_the_model_cannot_take() -> None:
+    recipe = replace(TINY, model="vitpose-b")
+    with pytest.raises(InputError, match="vitpose-b can't be trained like this"):
+        trained_spec(recipe, COCO17)
+
+
+def test_refuses_damaged_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_synthetic(tmp_path / "data", 3, seed=0, split="train")
+    broken = tmp_path / "data" / "train" / "000002.jpg"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    with pytest.raises(InputError, match=r"1 of 3 images are bad.*000002\.jpg.*--skip-bad"):
+        run(TINY, tmp_path / "data", tmp_path / "out")
+    assert run(TINY, tmp_path / "data", tmp_path / "out", skip_bad=True).is_file()
+    assert "left out" in capsys.readouterr().err
+
+
 def test_refuses_damaged_state(data: Path, tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(b"half a file")
     with pytest.raises(InputError, match=r"cannot read .*last\.ckpt"):
         run(TINY, data, tmp_path)
 
 
-def test_interrupt_is_not_swallowed(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import signal
-
-    from mvpose.training.module import PoseTraining
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(PoseTraining, "training_step", interrupt)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(TINY, data, tmp_path)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@pytest.mark.parametrize("loss", ["mse", "softmax_mse"])
-def test_unlabelled_keypoints_get_no_gradient(loss: str) -> None:
-    torch.manual_seed(0)
-    heatmaps = torch.randn(2, 3, 8, 8, requires_grad=True)
-    targets, weights = torch.rand(2, 3, 8, 8), torch.tensor([[1.0, 0, 1], [0, 0, 1]])
-    if loss == "mse":
-        value = heatmap_mse(heatmaps, targets, weights)
-    else:
-        value = softmax_mse(heatmaps, targets, weights, temperature=10.0, mse_weight=1.0)
-    torch.autograd.backward(value)
-    assert heatmaps.grad is not None
-    moved = heatmaps.grad.abs().sum((2, 3)) > 0
-    assert torch.equal(moved, weights > 0)
-
-
-@pytest.mark.parametrize("loss", ["mse", "softmax_mse"])
-def test_losses_are_least_at_the_target(loss: str) -> None:
-    torch.manual_seed(0)
-    targets, weights = torch.rand(1, 2, 8, 8), torch.ones(1, 2)
-
-    def value(heatmaps: torch.Tensor) -> float:
-        if loss == "mse":
-            return float(heatmap_mse(heatmaps, targets, weights))
-        return float(softmax_mse(heatmaps, targets, weights, 10.0, 1.0))
-
-    least = value(targets)
-    assert all(value(targets + 0.05 * torch.randn_like(targets)) > least for _ in range(20))
-
-
-def test_no_labels_no_loss() -> None:
-    maps, weights = torch.rand(1, 2, 8, 8), torch.zeros(1, 2)
-    assert heatmap_mse(maps, maps + 1, weights) == 0
-    assert softmax_mse(maps, maps + 1, weights, 10.0, 1.0) == 0
-
-
-def test_samples_weigh_labels(data: Path) -> None:
-    person = load_keypoints(data, "train").people[0]
-    points = person.keypoints_px.copy()
-    points[:, 2] = 0
-    points[5] = [*(person.box_xywh_px[:2] + person.box_xywh_px[2:] / 2), 2]
-    points[6] = [-5000, 0, 2]
-    still = Augmentation(flip=0, scale=0, rotation_probability=0, half_body=0)
-    samples = CropSamples([replace(person, keypoints_px=points)], COCO17, Preprocess(64, 64), still)
-    image, cells, weights = samples[0]
-    assert image.shape == (3, 64, 64)
-    assert image.dtype == torch.uint8
-    assert weights.nonzero().ravel().tolist() == [5]
-    torch.testing.assert_close(cells[5], torch.tensor([31.5, 31.5]))
-
-
-RECIPE = """
-model: mobilevitpose-xxs
-sources: [{folder: a, weight: 2}]
-epochs: 4
-samples_per_epoch: 100
-"""
-
-
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "message"),
     [
-        pytest.param(RECIPE + "learning_speed: 1\n", "learning_speed", id="unknown field"),
-        pytest.param(RECIPE + "learning_rate: fast\n", "learning_rate", id="no number"),
-        pytest.param(RECIPE + "loss: l7\n", "loss", id="unknown loss"),
-        pytest.param(RECIPE.replace("epochs: 4\n", "", 1), "epochs", id="no epochs"),
-        pytest.param(RECIPE + "augmentation: {spin: 1}\n", "augmentation.spin", id="nested"),
-        pytest.param(RECIPE + "stages: [{from_epoch: 3}]\n", "begin with epoch 0", id="late start"),
-        pytest.param(
-            RECIPE + "stages: [{from_epoch: 0}, {from_epoch: 3}, {from_epoch: 2}]\n",
-            "go on in order",
-            id="stages out of order",
-        ),
-        pytest.param(RECIPE + "stages: []\n", "begin with epoch 0", id="no stages"),
-        pytest.param("model: [\n", "cannot read", id="no YAML"),
-        pytest.param("", "recipe.yaml", id="empty"),
+        pytest.param({"learning_rate": 1e-3}, "learning_rate: 0.0005 -> 0.001", id="rate"),
+        pytest.param({"model": "mobilevitpose-xs"}, "model: mobilevitpose-xxs", id="model"),
+        pytest.param({"stages": (Stage(0, 96, 64, 4),)}, "stages", id="stage"),
     ],
 )
-def test_refuses_recipe(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text(text)
+def test_refuses_another_recipe_in_its_folder(
+    data: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    state = {"epoch": 0, "recipe": TINY.to_json()}
+    torch.save(state, tmp_path / "last.ckpt")
     with pytest.raises(InputError, match=message):
-        read_recipe(path)
+        run(replace(TINY, **change), data, tmp_path)
 
 
-def test_reads_recipe(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_text(RECIPE)
-    recipe = read_recipe(path)
-    assert recipe.sources == (Source("a", "train", 2.0),)
-    assert TrainRecipe.from_json(recipe.to_json()) == recipe
+def test_goes_on_longer_than_planned(data: Path, tmp_path: Path) -> None:
+    run(replace(TINY, epochs=1), data, tmp_path)
+    run(TINY, data, tmp_path)
+    assert load_checkpoint(tmp_path / "last.safetensors")[2]["epochs"] == 2
+
+
+def test_refuses_a_folder_in_use(data: Path, tmp_path: Path) -> None:
+    lock = claim(tmp_path)
+    with pytest.raises(InputError, match="another run is writing into"):
+        run(TINY, data, tmp_path)
+    lock.release()
+    claim(tmp_path).release()
+
+
+def test_refuses_a_small_disk(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(start.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(InputError, match="has 1 MB free, the checkpoints need"):
+        run(TINY, data, tmp_path)
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    checkpoints = WholeCheckpoints()
+    checkpoints.save_checkpoint({"epoch": 1}, path)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(InputError, match="cannot write"):
+            checkpoints.save_checkpoint({"weights": torch.zeros(10**6)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_stops_where_the_loss_is_no_number(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = PoseTraining._compare
+
+    def diverging(self: PoseTraining, *maps: Any) -> torch.Tensor:
+        loss = compare(self, *maps)
+        return loss * float("nan") if self.global_step == 3 else loss
+
+    monkeypatch.setattr(PoseTraining, "_compare", diverging)
+    with pytest.raises(InputError, match=r"the loss became nan in step 3 of epoch 2, on .*\.jpg"):
+        run(TINY, data, tmp_path)
+    model, _, record = load_checkpoint(tmp_path / "last.safetensors")
+    assert record["epochs"] == 1
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert json.loads(state["recipe"])["epochs"] == 2
+
+
+def test_weight_decay_spares_norms_and_biases() -> None:
+    model = build_network(zoo_spec("mobilevitpose-xxs").network)
+    spared = parameter_groups(model, 0.1, decay_norms=False)
+    assert [group["weight_decay"] for group in spared] == [0.1, 0.0]
+    assert {p.ndim for p in spared[1]["params"]} == {1}
+    assert min(p.ndim for p in spared[0]["params"]) == 2
+    assert [g["weight_decay"] for g in parameter_groups(model, 0.1, decay_norms=True)] == [0.1, 0.1]
 
 
 STAGED = replace(

@@ -14,12 +14,15 @@ from torch import Tensor
 from mvpose.data.augmentation import Augmentation, Chance
 from mvpose.data.samples import Batch
 from mvpose.spec import Preprocess, Skeleton
+from mvpose.training.photometric import photometric, swing
 
 HALF_BODY_KEYPOINTS = 8
 HALF_BODY_CHOSEN = 3
 LOWER_BODY = ("hip", "knee", "ankle")
-LUMA = (0.299, 0.587, 0.114)
-NOISE_TILE_PX = 512
+HEAD = ("nose", "eye", "ear", "mouth", "chin", "head", "head_top", "neck", "shoulder")
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+TILTED_RAD = math.radians(25)
+LARGEST_MARGIN = 0.25
 
 
 class Augmented(NamedTuple):
@@ -58,8 +61,16 @@ class BatchAugment:
     def __call__(self, batch: Batch) -> Augmented:
         matrices = self.matrices(batch, self.preprocess)
         size = self.preprocess.size_wh
-        images = self.photometric(warp(batch["images"], matrices, size), batch["noise"])
+        images = warp(batch["images"], matrices, size)
         points, weights = self.labels(batch, matrices, size)
+        if self.augmentation.truncation:
+            top, bottom = self._ends(batch, matrices)
+            rows = torch.arange(size[1], device=images.device)
+            kept = (rows >= top[:, None]) & (rows <= bottom[:, None])
+            images = images * kept[:, None, :, None]
+            down = points[..., 1]
+            weights = weights * ((down >= top[:, None]) & (down <= bottom[:, None]))
+        images = photometric(images, batch["noise"], self.augmentation)
         return Augmented(images.contiguous(memory_format=torch.channels_last), points, weights)
 
     @torch.no_grad()
@@ -86,6 +97,7 @@ class BatchAugment:
         centre = boxes[:, :2] + boxes[:, 2:] / 2 + region * a.shift * shift
         rotated = noise[:, Chance.ROTATE] < a.rotation_probability
         angle = swing(noise, Chance.ANGLE) * math.radians(a.rotation_deg) * rotated
+        angle = angle + self._tilt(batch).to(noise)
         cos, sin = angle.cos(), angle.sin()
         side = torch.where(self.mirrored(batch), -1.0, 1.0).to(noise)
         across, down = (width - 1) / region[:, 0], (height - 1) / region[:, 1]
@@ -115,85 +127,73 @@ class BatchAugment:
         inside = (x >= 0) & (x <= size_wh[0] - 1) & (y >= 0) & (y <= size_wh[1] - 1)
         return points, labelled * inside
 
-    @torch.no_grad()
-    def photometric(self, images: Tensor, noise: Tensor) -> Tensor:
-        """Colours, blur, noise and dropout of crops (B, 3, H, W) in 0..255."""
-        a = self.augmentation
-        if a.color:
-            gains = swing(noise, slice(Chance.GAIN_RED, Chance.GAIN_BLUE + 1))
-            gain = (1 + a.color * swing(noise, Chance.GAIN))[:, None] * (1 + a.color / 4 * gains)
-            offset = 255 * a.color / 2 * swing(noise, Chance.OFFSET)
-            images = (images * gain[:, :, None, None] + offset[:, None, None, None]).clamp(0, 255)
-        if a.grey:
-            red, green, blue = images.unbind(1)
-            grey = (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None]
-            chosen = noise[:, Chance.GREY] < a.grey
-            images = torch.where(chosen[:, None, None, None], grey, images)
-        if a.blur:
-            images = self._blurred(images, noise)
-        if a.noise_levels:
-            levels = a.noise_levels * noise[:, Chance.NOISE, None, None, None]
-            grain = noise_grain(noise, (images.shape[3], images.shape[2]))
-            images = (images + levels * grain).clamp(0, 255)
-        if a.dropout:
-            images = images * ~self._dropped(images, noise)
-        return images
-
     def _boxes(self, batch: Batch) -> Tensor:
-        """(B, 4) boxes x, y, w, h; of half a body for some.
+        """(B, 4) boxes x, y, w, h; of a part of the body for some, of the turned body for others.
 
         Wang et al., "Mask-guided pose estimation" (MSPN), arXiv 1901.00148, as common since: the
         box about the labelled keypoints above or below the hips, where enough are labelled.
         """
-        noise, points, labelled = batch["noise"], batch["points_px"], batch["labelled"] > 0
-        upper = upper_body(self.skeleton, points.device)
+        chosen, wanted = self._part(batch)
+        tilt = self._tilt(batch)
+        turned = wanted | (tilt != 0)
+        shown = torch.where(wanted[:, None], chosen, batch["labelled"] > 0)
+        # the box of the turned points, about whose centre the crop turns
+        points = turn(batch["points_px"], tilt)
+        low = points.masked_fill(~shown[..., None], math.inf).amin(1)
+        high = points.masked_fill(~shown[..., None], -math.inf).amax(1)
+        grown = (high - low).clamp(min=1) * 1.2
+        centre = turn((low + high)[:, None] / 2, -tilt)[:, 0]
+        boxes = torch.cat([centre - grown / 2, grown], 1)
+        return torch.where(turned[:, None], boxes, batch["box_xywh_px"])
+
+    def _part(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, K) labelled keypoints of a part of the body, and (B,) whether to show it alone."""
+        a, noise, labelled = self.augmentation, batch["noise"], batch["labelled"] > 0
+        upper = keypoints_of(self.skeleton, LOWER_BODY, noise.device).logical_not()
         half = torch.where(noise[:, Chance.UPPER, None] < 0.5, upper, ~upper)
-        chosen = labelled & half
+        head = keypoints_of(self.skeleton, HEAD, noise.device)
+        chosen = labelled & torch.where(noise[:, Chance.CLOSE_UP, None] < a.close_up, head, half)
         wanted = (
-            (noise[:, Chance.HALF_BODY] < self.augmentation.half_body)
+            (noise[:, Chance.HALF_BODY] < a.half_body)
             & (labelled.sum(1) >= HALF_BODY_KEYPOINTS)
             & (chosen.sum(1) >= HALF_BODY_CHOSEN)
         )
-        low = points.masked_fill(~chosen[..., None], math.inf).amin(1)
-        high = points.masked_fill(~chosen[..., None], -math.inf).amax(1)
-        grown = (high - low).clamp(min=1) * 1.2
-        half_boxes = torch.cat([(low + high - grown) / 2, grown], 1)
-        return torch.where(wanted[:, None], half_boxes, batch["box_xywh_px"])
+        return chosen, wanted
 
-    def _blurred(self, images: Tensor, noise: Tensor) -> Tensor:
-        a = self.augmentation
-        largest = a.blur_sigma_px * images.shape[2] / 256
-        sigma = largest * noise[:, Chance.BLUR_SIGMA].clamp(min=0.05)
-        chosen = noise[:, Chance.BLUR] < a.blur
-        if images.device.type == "cpu":  # saves time; a GPU would have to wait for the count
-            blurred = images.clone()
-            if chosen.any():
-                found = gaussian_blur(images[chosen], sigma[chosen], math.ceil(3 * largest))
-                blurred[chosen] = found
-            return blurred
-        blurred = gaussian_blur(images, sigma, math.ceil(3 * largest))
-        return torch.where(chosen[:, None, None, None], blurred, images)
-
-    def _dropped(self, images: Tensor, noise: Tensor) -> Tensor:
-        """(B, 1, H, W) whether a pixel is blacked out."""
-        a, (height, width) = self.augmentation, images.shape[2:]
-        shortest, longest = a.dropout_side
-        count = 1 + (noise[:, Chance.DROPOUT_COUNT] * a.dropout_count).floor()
-        count = count * (noise[:, Chance.DROPOUT] < a.dropout)
-        dropped = torch.zeros(
-            (len(images), 1, height, width), dtype=torch.bool, device=noise.device
+    def _tilt(self, batch: Batch) -> Tensor:
+        """(B,) radians that turn a person upright; 0 where that is not wanted."""
+        noise, names = batch["noise"], self.skeleton.keypoints
+        if not self.augmentation.upright or not set(TORSO) <= set(names):
+            return torch.zeros_like(noise[:, 0])
+        torso = [names.index(name) for name in TORSO]
+        points = batch["points_px"][:, torso]
+        x, y = (points[:, 2:].mean(1) - points[:, :2].mean(1)).unbind(1)
+        tilt = torch.atan2(x, y)
+        wanted = (
+            (noise[:, Chance.UPRIGHT] < self.augmentation.upright)
+            & (batch["labelled"][:, torso] > 0).all(1)
+            & (tilt.abs() > TILTED_RAD)
         )
-        rows = torch.arange(height, device=noise.device)
-        columns = torch.arange(width, device=noise.device)
-        for number in range(a.dropout_count):
-            first = Chance.RECTANGLES + 4 * number
-            x, y, w, h = noise[:, first : first + 4, None].unbind(1)
-            w, h = ((shortest + side * (longest - shortest)) for side in (w, h))
-            left, top = x * (1 - w) * width, y * (1 - h) * height
-            across = (columns >= left) & (columns < left + w * width)
-            down = (rows >= top) & (rows < top + h * height) & (count[:, None] > number)
-            dropped |= (down[:, :, None] & across[:, None, :])[:, None]
-        return dropped
+        return tilt * wanted
+
+    def _ends(self, batch: Batch, matrices: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) the first and last row that the picture reaches where it ends with the part shown.
+
+        It ends below upper parts and above lower ones, a random margin beyond their keypoints.
+        """
+        chosen, wanted = self._part(batch)
+        noise = batch["noise"]
+        cut = wanted & (noise[:, Chance.TRUNCATION] < self.augmentation.truncation)
+        points = batch["points_px"].to(matrices) @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
+        down = points[..., 1].float()
+        low = down.masked_fill(~chosen, math.inf).amin(1)
+        high = down.masked_fill(~chosen, -math.inf).amax(1)
+        margin = noise[:, Chance.MARGIN] * LARGEST_MARGIN * (high - low)
+        above = (noise[:, Chance.UPPER] >= 0.5) & (
+            noise[:, Chance.CLOSE_UP] >= self.augmentation.close_up
+        )
+        top = torch.where(cut & above, low - margin, -math.inf)
+        return top, torch.where(cut & ~above, high + margin, math.inf)
 
 
 @torch.no_grad()
@@ -230,44 +230,16 @@ def warp(images: Tensor, matrices: Tensor, size_wh: tuple[int, int]) -> Tensor:
     return F.grid_sample(images.float(), grid, align_corners=True)
 
 
-def gaussian_blur(images: Tensor, sigma_px: Tensor, radius_px: int) -> Tensor:
-    """Blur images (B, 3, H, W), each by its own standard deviation (B,)."""
-    count, channels, height, width = images.shape
-    distance = torch.arange(-radius_px, radius_px + 1, device=images.device)
-    bell = torch.exp(-(distance**2) / (2 * sigma_px[:, None] ** 2))
-    taps = bell / bell.sum(1, keepdim=True)
-    taps = taps.repeat_interleave(channels, 0)[:, None, None]  # [B, T] -> [B * 3, 1, 1, T]
-    flat = images.reshape(1, count * channels, height, width)
-    flat = F.pad(flat, (radius_px, radius_px, radius_px, radius_px), mode="replicate")
-    flat = F.conv2d(flat, taps, groups=count * channels)
-    flat = F.conv2d(flat, taps.mT, groups=count * channels)
-    return flat.view(count, channels, height, width)
+def turn(points: Tensor, angle_rad: Tensor) -> Tensor:
+    """Points (B, K, 2) turned about the origin by (B,) angles."""
+    cos, sin = angle_rad.cos()[:, None], angle_rad.sin()[:, None]
+    x, y = points.unbind(2)
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], 2)
 
 
 def precise(tensor: Tensor) -> Tensor:
     """In double precision where the device has it."""
     return tensor.float() if tensor.device.type == "mps" else tensor.double()
-
-
-def swing(noise: Tensor, which: int | slice) -> Tensor:
-    """Uniform random numbers from -1 to 1."""
-    return 2 * noise[:, which] - 1
-
-
-def noise_grain(noise: Tensor, size_wh: tuple[int, int]) -> Tensor:
-    """(B, 3, height, width) standard normal numbers: pieces of one tile, which repeats itself."""
-    tile = noise_tile(noise.device)
-    starts = (noise[:, Chance.NOISE_X : Chance.NOISE_Y + 1] * NOISE_TILE_PX).long()
-    columns = (starts[:, :1] + torch.arange(size_wh[0], device=noise.device)) % NOISE_TILE_PX
-    rows = (starts[:, 1:] + torch.arange(size_wh[1], device=noise.device)) % NOISE_TILE_PX
-    return tile[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
-
-
-@cache
-def noise_tile(device: torch.device) -> Tensor:
-    """(3, 512, 512) standard normal numbers, the same on every device."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn((3, NOISE_TILE_PX, NOISE_TILE_PX), generator=generator).to(device)
 
 
 @cache
@@ -277,7 +249,6 @@ def flip_order(skeleton: Skeleton, device: torch.device) -> Tensor:
 
 
 @cache
-def upper_body(skeleton: Skeleton, device: torch.device) -> Tensor:
-    """(K,) which keypoints lie above the hips."""
-    upper = [not name.endswith(LOWER_BODY) for name in skeleton.keypoints]
-    return torch.tensor(upper, device=device)
+def keypoints_of(skeleton: Skeleton, endings: tuple[str, ...], device: torch.device) -> Tensor:
+    """(K,) which keypoints have one of these names, or the left or right one."""
+    return torch.tensor([name.endswith(endings) for name in skeleton.keypoints], device=device)

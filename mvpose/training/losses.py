@@ -1,4 +1,8 @@
-"""Losses between heatmaps (B, K, H, W) and their Gaussian targets, weighted per keypoint (B, K)."""
+"""Losses between heatmaps (B, K, H, W) and their Gaussian targets, weighted per keypoint (B, K).
+
+Each is a sum over keypoints, divided by ``count``: the sum of the weights, or its mean over the
+processes of a distributed run, whose averaged gradients then equal those of one large batch.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def heatmap_mse(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def heatmap_mse(
+    heatmaps: Tensor, targets: Tensor, weights: Tensor, count: Tensor | None = None
+) -> Tensor:
     """Mean squared error over all cells of the labelled keypoints (SimpleBaseline)."""
-    per_keypoint = (heatmaps - targets).square().mean((2, 3))
-    return (per_keypoint * weights).sum() / weights.sum().clamp(min=1)
+    return _mean((heatmaps - targets).square().mean((2, 3)), weights, count)
 
 
 def spatial_cross_entropy(
-    heatmaps: Tensor, targets: Tensor, weights: Tensor, temperature: float
+    heatmaps: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    temperature: float,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of the spatial softmax of temperature * heatmap with the normalised target.
 
@@ -23,11 +32,16 @@ def spatial_cross_entropy(
     goal = targets.flatten(2)
     goal = goal / goal.sum(-1, keepdim=True).clamp(min=1e-6)
     per_keypoint = -(goal * F.log_softmax(temperature * heatmaps.flatten(2), -1)).sum(-1)
-    return (per_keypoint * weights).sum() / weights.sum().clamp(min=1)
+    return _mean(per_keypoint, weights, count)
 
 
 def softmax_mse(
-    heatmaps: Tensor, targets: Tensor, weights: Tensor, temperature: float, mse_weight: float
+    heatmaps: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    temperature: float,
+    mse_weight: float,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Spatial cross-entropy with the sharpened target, plus MSE relative to the target's energy.
 
@@ -36,7 +50,12 @@ def softmax_mse(
     decoding and 8-bit storage want them.
     """
     sharpened = (temperature * targets).flatten(2).softmax(-1).view_as(targets)
-    cross_entropy = spatial_cross_entropy(heatmaps, sharpened, weights, temperature)
+    cross_entropy = spatial_cross_entropy(heatmaps, sharpened, weights, temperature, count)
     energy = targets.square().sum((2, 3)).clamp(min=1e-6)
     error = (heatmaps - targets).square().sum((2, 3)) / energy
-    return cross_entropy + mse_weight * (error * weights).sum() / weights.sum().clamp(min=1)
+    return cross_entropy + mse_weight * _mean(error, weights, count)
+
+
+def _mean(per_keypoint: Tensor, weights: Tensor, count: Tensor | None) -> Tensor:
+    count = weights.sum() if count is None else count
+    return (per_keypoint * weights).sum() / count.clamp(min=1)

@@ -1,50 +1,57 @@
-"""The training step and the data, as Lightning modules."""
+"""The training step, the optimiser and the validation, as a Lightning module."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader, WeightedRandomSampler
+from torch import Tensor, nn
 
 from mvpose.checkpoint import save_checkpoint
 from mvpose.codec.affine import input_to_cells
 from mvpose.codec.heatmaps import encode
 from mvpose.data.coco import KeypointData
-from mvpose.data.samples import CropSamples
+from mvpose.data.samples import Batch
+from mvpose.errors import InputError
 from mvpose.evaluation import evaluate
-from mvpose.models.pose import PoseNet
 from mvpose.runtime.torch_runtime import TorchRuntime, normalise
 from mvpose.spec import ModelSpec
+from mvpose.training.augment import BatchAugment
 from mvpose.training.losses import heatmap_mse, softmax_mse, spatial_cross_entropy
 from mvpose.training.recipe import TrainRecipe
 
+if TYPE_CHECKING:
+    from mvpose.training.teachers import Teachers
+
 
 class PoseTraining(L.LightningModule):
-    """Trains a ``PoseNet`` by a recipe; validates by COCO AP on ground-truth boxes.
+    """Trains a network by a recipe; validates by COCO AP on ground-truth boxes.
 
     Args:
         model: the network.
         spec: what it means.
-        recipe: how to train it.
+        recipe: how to train it, with ``samples_per_epoch`` set.
         validation: None trains without validation.
         out: folder for ``last.safetensors`` and, with validation, ``best.safetensors``.
+        teachers: whose heatmaps the recipe's distillation learns from.
+        name_people: names the images of people given by their numbers in a batch.
     """
 
     def __init__(
         self,
-        model: PoseNet,
+        model: nn.Module,
         spec: ModelSpec,
         recipe: TrainRecipe,
         validation: KeypointData | None,
         out: Path,
+        teachers: Teachers | None = None,
+        name_people: Callable[[Sequence[int]], str] = str,
     ) -> None:
         super().__init__()
         self.model = model
@@ -53,73 +60,142 @@ class PoseTraining(L.LightningModule):
         self.validation = validation
         self.out = out
         self.best_ap = -1.0
+        self.name_people = name_people
+        self._teachers = (teachers,)  # hidden from nn.Module: neither trained nor averaged
+        self._network: Callable[[Tensor], Tensor] = model
+        self._last: tuple[Tensor, Tensor, int] | None = None
 
-    def training_step(self, batch: list[Tensor], _index: int) -> Tensor:
-        images, points_px, weights = batch
-        x = normalise(images, self.spec).contiguous(memory_format=torch.channels_last)
-        heatmaps = self.model(x).float()
-        height, width = heatmaps.shape[2:]
-        cells_per_px = input_to_cells(np.ones(2), (width, height), (x.shape[3], x.shape[2]))
-        cells = points_px * torch.tensor(cells_per_px, dtype=torch.float32, device=x.device)
-        stage = self.recipe.stage(self.current_epoch)
-        targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
-        loss = self._loss(stage.loss, heatmaps, targets, weights)
-        self.log("loss", loss, prog_bar=True)
+    def setup(self, stage: str) -> None:
+        if self.recipe.compile and self.device.type == "cuda":
+            self._network = torch.compile(self.model)
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        self._check_last_loss()
+        loss = self.loss(batch, self.current_epoch)
+        self._last = (loss.detach(), batch["person"], self.global_step)
+        self.log("loss", loss, prog_bar=True, batch_size=len(batch["images"]))
         return loss
 
-    def _loss(self, kind: str, heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def loss(self, batch: Batch, epoch: int) -> Tensor:
+        """The loss of a batch under the recipe's stage of an epoch."""
+        recipe, stage = self.recipe, self.recipe.stage(epoch)
+        spec = spec_for(self.spec, recipe, epoch)
+        augment = BatchAugment(
+            stage.augmentation or recipe.augmentation, spec.preprocess, spec.skeleton
+        )
+        with torch.autocast(self.device.type, enabled=False):
+            images, points_px, weights = augment(batch)
+        x = normalise(images, spec).contiguous(memory_format=torch.channels_last)
+        heatmaps = self._network(x).float()
+        width, height = spec.heatmap_wh
+        cells_per_px = input_to_cells(np.ones(2), (width, height), spec.preprocess.size_wh)
+        cells = points_px * torch.tensor(cells_per_px, dtype=torch.float32, device=x.device)
+        targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
+        loss = self._compare(stage.loss, heatmaps, targets, weights)
+        (teachers,) = self._teachers
+        if teachers is None or recipe.distillation is None:
+            return loss
+        targets, weights = teachers.targets(batch, augment, spec)
+        share = recipe.distillation.share
+        return (1 - share) * loss + share * self._compare(stage.loss, heatmaps, targets, weights)
+
+    def _compare(self, kind: str, heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """The loss, whose mean over the processes is that of their joint batch."""
+        count = weights.sum()
+        if self._trainer is not None and self.trainer.world_size > 1:
+            count = self.trainer.strategy.reduce(count, reduce_op="mean")
         temperature = self.recipe.temperature
         if kind == "softmax":
-            return spatial_cross_entropy(heatmaps, targets, weights, temperature)
+            return spatial_cross_entropy(heatmaps, targets, weights, temperature, count)
         if kind == "softmax_mse":
-            return softmax_mse(heatmaps, targets, weights, temperature, self.recipe.mse_weight)
-        return heatmap_mse(heatmaps, targets, weights)
+            mse_weight = self.recipe.mse_weight
+            return softmax_mse(heatmaps, targets, weights, temperature, mse_weight, count)
+        return heatmap_mse(heatmaps, targets, weights, count)
+
+    def _check_last_loss(self) -> None:
+        """Stop where the previous step's loss was not finite; it is known by now without waiting.
+
+        Raises:
+            InputError: it names the step and the images.
+        """
+        if self._last is None or bool(self._last[0].isfinite()):
+            return
+        loss, people, step = self._last
+        raise InputError(
+            f"the loss became {float(loss)} in step {step} of epoch {self.current_epoch + 1}, on "
+            f"{self.name_people(people.tolist())}",
+            "lower learning_rate or gradient_clip, or mend these labels; the last whole epoch is "
+            f"in {self.out}",
+        )
+
+    def on_validation_start(self) -> None:
+        self._check_last_loss()
 
     def validation_step(self, _batch: Any, _index: int) -> None:
         """One step stands for the whole validation, since COCO AP has no mean over batches.
 
-        It runs on the averaged weights where the recipe averages; they are what is saved.
+        It runs on the averaged weights where the recipe averages; they are what is saved. Every
+        process takes its share of the images.
         """
         ap = -1.0
         if self.validation is not None:
             runtime = TorchRuntime(self.model, spec_for(self.spec, self.recipe, self.current_epoch))
-            accuracy, _ = evaluate(runtime, self.validation, by_keypoint=False)
+            shard = (self.trainer.global_rank, self.trainer.world_size)
+            accuracy, _ = evaluate(
+                runtime, self.validation, by_keypoint=False, shard=shard, resamples=0
+            )
             ap = accuracy.ap
             self.log_dict({"ap": ap, "ap50": accuracy.ap50}, prog_bar=True)
+        self._save(ap)
+
+    def _save(self, ap: float) -> None:
+        """Write ``last.safetensors`` and, where the AP is the highest, ``best.safetensors``."""
+        better = ap > self.best_ap
+        self.best_ap = max(ap, self.best_ap)
+        if not self.trainer.is_global_zero:
+            return
         record = {
             "recipe": asdict(self.recipe),
             "epochs": self.current_epoch + 1,
-            "samples": (self.current_epoch + 1) * self.recipe.samples_per_epoch,
+            "samples": (self.current_epoch + 1) * (self.recipe.samples_per_epoch or 0),
             "validation_ap": ap,
         }
-        save_checkpoint(self.out / "last.safetensors", self.model.state_dict(), self.spec, record)
-        if ap > self.best_ap:
-            self.best_ap = ap
-            save_checkpoint(
-                self.out / "best.safetensors", self.model.state_dict(), self.spec, record
-            )
+        spec = spec_for(self.spec, self.recipe, self.recipe.epochs - 1)
+        for name in ("last", *(["best"] if better else [])):
+            save_checkpoint(self.out / f"{name}.safetensors", self.model.state_dict(), spec, record)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["best_ap"] = self.best_ap
+        checkpoint["recipe"] = self.recipe.to_json()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.best_ap = checkpoint["best_ap"]
 
     def configure_optimizers(self) -> Any:
-        decayed = [p for p in self.model.parameters() if p.ndim > 1]
-        free = [p for p in self.model.parameters() if p.ndim <= 1]
+        recipe = self.recipe
         optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": self.recipe.weight_decay},
-                {"params": free, "weight_decay": 0.0},
-            ],
-            lr=self.recipe.learning_rate,
+            parameter_groups(self.model, recipe.weight_decay, recipe.decay_norms),
+            lr=recipe.learning_rate,
         )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_schedule(self.recipe))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_schedule(recipe))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def parameter_groups(
+    model: nn.Module, weight_decay: float, decay_norms: bool
+) -> list[dict[str, Any]]:
+    """The parameters of convolutions and linear layers, and the vectors: biases and norms."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {
+            "params": [p for p in trained if p.ndim <= 1],
+            "weight_decay": weight_decay if decay_norms else 0.0,
+        },
+    ]
 
 
 def rate_schedule(recipe: TrainRecipe) -> Callable[[int], float]:
@@ -138,61 +214,6 @@ def rate_schedule(recipe: TrainRecipe) -> Callable[[int], float]:
     return rate
 
 
-class PoseSamples(L.LightningDataModule):
-    """The recipe's mixture of data sets; the crops' size follows the recipe's stages.
-
-    Args:
-        sources: the data of each of the recipe's sources, in order.
-        spec: what the network means.
-        recipe: mixture, sizes and augmentation.
-        workers: loader processes.
-    """
-
-    def __init__(
-        self, sources: list[KeypointData], spec: ModelSpec, recipe: TrainRecipe, workers: int
-    ) -> None:
-        super().__init__()
-        self.sources = sources
-        self.spec = spec
-        self.recipe = recipe
-        self.workers = workers
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        recipe = self.recipe
-        preprocess = spec_for(self.spec, recipe, epoch).preprocess
-        sets = [
-            CropSamples(source.people, self.spec.skeleton, preprocess, recipe.augmentation)
-            for source in self.sources
-        ]
-        weights = [
-            source.weight / len(samples)
-            for source, samples in zip(recipe.sources, sets, strict=True)
-            for _ in range(len(samples))
-        ]
-        generator = torch.Generator().manual_seed(recipe.seed + epoch)
-        sampler = WeightedRandomSampler(weights, recipe.samples_per_epoch, generator=generator)
-        return DataLoader(
-            ConcatDataset(sets),
-            recipe.stage(epoch).batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            multiprocessing_context="forkserver" if self.workers else None,
-            drop_last=True,
-            generator=generator,
-        )
-
-    def val_dataloader(self) -> DataLoader[int]:
-        """A single empty step, in which ``PoseTraining`` evaluates everything."""
-        return DataLoader([0])  # type: ignore[arg-type]
-
-
 def spec_for(spec: ModelSpec, recipe: TrainRecipe, epoch: int) -> ModelSpec:
     """The spec with the input size of an epoch of the recipe."""
-    stage = recipe.stage(epoch)
-    preprocess = replace(
-        spec.preprocess,
-        input_width_px=stage.input_width_px,
-        input_height_px=stage.input_height_px,
-    )
-    return replace(spec, preprocess=preprocess)
+    return replace(spec, preprocess=recipe.preprocess(epoch, spec.preprocess))

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
-import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from pydantic import ValidationError
+from torch import nn
 
-from mvpose.checkpoint import load_checkpoint
-from mvpose.data.coco import KeypointData, load_keypoints
+from mvpose.data.coco import KeypointData
+from mvpose.data.crops import Cut
+from mvpose.data.samples import CropSource, loader_errors
 from mvpose.errors import InputError
 from mvpose.files import check_writable
+from mvpose.models.build import build_network
 from mvpose.models.pose import PoseNet
 from mvpose.models.weights import load_backbone
-from mvpose.spec import ModelSpec
-from mvpose.training.module import PoseSamples, PoseTraining
+from mvpose.spec import COCO17, ModelSpec, Skeleton, first_problem
+from mvpose.training.data import PoseSamples, TrainingSource, open_source, open_validation
+from mvpose.training.module import PoseTraining, spec_for
 from mvpose.training.recipe import TrainRecipe
+from mvpose.training.start import check_space, claim, epochs_done, start_from
+from mvpose.training.trainer import make_trainer
 from mvpose.zoo import zoo_spec
 
-QUIET = (
-    ".*does not have many workers.*",
-    ".*LeafSpec.*",
-    ".*smaller than the logging interval.*",
-    ".*Checkpoint directory.*exists and is not empty.*",
-)
 
+@dataclass(frozen=True)
+class Machine:
+    """What a run may use.
 
-class PlainProgress(Callback):  # type: ignore[misc]
-    """One line per validated epoch, for logs."""
+    Attributes:
+        workers: processes that load data, for each training process.
+        devices: "auto", a number, or indices as in "0,2".
+        nodes: machines.
+        accelerator: "auto", "cpu" or "gpu".
+    """
 
-    def on_train_start(self, trainer: L.Trainer, _module: L.LightningModule) -> None:
-        self.started = time.monotonic()
-
-    def on_validation_end(self, trainer: L.Trainer, _module: L.LightningModule) -> None:
-        figures = {k: f"{float(v):.4f}" for k, v in trainer.callback_metrics.items()}
-        minutes = (time.monotonic() - self.started) / 60
-        text = ", ".join(f"{name} {value}" for name, value in figures.items())
-        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}, {minutes:.1f} min")
+    workers: int = 2
+    devices: str = "auto"
+    nodes: int = 1
+    accelerator: str = "auto"
 
 
 def train(
@@ -52,11 +51,11 @@ def train(
     out: Path,
     validation: tuple[Path, str] | None = None,
     init: Path | None = None,
-    workers: int = 2,
-    devices: str = "auto",
     backbone: Path | None = None,
+    machine: Machine = Machine(),
+    skip_bad: bool = False,
 ) -> Path:
-    """Train by a recipe; a run that was stopped goes on where it was.
+    """Train by a recipe; a run that was stopped goes on where it was, with the same result.
 
     Args:
         recipe: what to do.
@@ -64,45 +63,98 @@ def train(
         out: folder for checkpoints and logs.
         validation: folder and split to validate on.
         init: checkpoint to start from.
-        workers: loader processes.
-        devices: as in Lightning.
         backbone: ImageNet weights for the backbone alone, as ``load_backbone`` reads them.
+        machine: what to train on.
+        skip_bad: leave out missing and damaged images of the training data.
 
     Returns:
         The best checkpoint, or the last one without validation.
 
     Raises:
-        InputError: data, labels, recipe, weights or folder are not usable. Raised before training
-            starts.
+        InputError: data, labels, recipe, weights or folder are not usable, raised before training
+            starts; or the loss is no number.
         KeyboardInterrupt: the user stopped it; the same call goes on from the last epoch.
     """
-    spec = zoo_spec(recipe.model)
-    sources = [load_keypoints(data / s.folder, s.split, spec.skeleton) for s in recipe.sources]
-    validation_data = load_keypoints(*validation, spec.skeleton) if validation else None
+    cut = kept_about_people(recipe)
+    skeleton = COCO17 if recipe.keypoints == "coco17" else None
+    sources: list[TrainingSource] = []
+    for source in recipe.sources:
+        sources.append(open_source(data, source, skeleton, cut, skip_bad))
+        skeleton = sources[0].crops.skeleton
+    assert skeleton is not None
+    spec = trained_spec(recipe, skeleton)
+    held_out = open_validation(*validation, skeleton) if validation else None
+    if recipe.samples_per_epoch is None:
+        recipe = replace(recipe, samples_per_epoch=sum(len(s.crops) for s in sources))
     check_writable(out)
-    L.seed_everything(recipe.seed, workers=True, verbose=False)
-    model = PoseNet(spec.network)
-    if init is not None:
-        start_from(model, init, spec)
-    if backbone is not None:
-        load_backbone(model, backbone)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = PoseTraining(model, spec, recipe, validation_data, out)
-    trainer = make_trainer(recipe, out, devices)
-    resume = out / "last.ckpt"
-    done = epochs_done(resume, recipe) if resume.is_file() else 0
-    announce(recipe, sources, validation_data, out)
-    if done:
-        fresh = "" if init is None and backbone is None else "; --init and --backbone are not used"
-        verb = "resuming" if done < recipe.epochs else "nothing left to do in"
-        print(f"{verb} {out} after epoch {done} of {recipe.epochs}{fresh}")
+    check_space(out, spec)
+    lock = _claim(out)
     try:
-        trainer.fit(
-            module,
-            PoseSamples(sources, spec, recipe, workers),
-            ckpt_path=resume if done else None,
-            weights_only=True,
-        )
+        L.seed_everything(recipe.seed, workers=True, verbose=False)
+        model = build_network(spec.network)
+        if init is not None and (said := start_from(model, init, spec)):
+            _say(said)
+        if backbone is not None:
+            _load_backbone(model, backbone, recipe.model)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        resume = out / "last.ckpt"
+        done = epochs_done(resume, recipe) if resume.is_file() else 0
+        announce(recipe, [s.summary for s in sources], held_out and held_out[1], out)
+        if done:
+            unused = "" if init is backbone is None else "; --init and --backbone are not used"
+            verb = "resuming" if done < recipe.epochs else "nothing left to do in"
+            _say(f"{verb} {out} after epoch {done} of {recipe.epochs}{unused}")
+        crops = [source.crops for source in sources]
+        people = held_out[0] if held_out else None
+        _fit(model, spec, recipe, crops, people, out, machine, resume if done else None)
+    finally:
+        if lock is not None:
+            lock.release()
+    return out / ("best.safetensors" if validation else "last.safetensors")
+
+
+def trained_spec(recipe: TrainRecipe, skeleton: Skeleton) -> ModelSpec:
+    """The spec of the recipe's model for a keypoint set.
+
+    Raises:
+        InputError: the model can't take the input size of a stage.
+    """
+    spec = zoo_spec(recipe.model)
+    network = replace(spec.network, keypoints=len(skeleton.keypoints))
+    spec = replace(spec, network=network, skeleton=skeleton)
+    try:
+        for stage in recipe.stages:
+            spec_for(spec, recipe, stage.from_epoch)
+    except ValidationError as error:
+        raise InputError(
+            f"{recipe.model} can't be trained like this: {first_problem(error)}",
+            "change the input size in the recipe's stages",
+        ) from error
+    return spec
+
+
+def _fit(
+    model: nn.Module,
+    spec: ModelSpec,
+    recipe: TrainRecipe,
+    sources: list[CropSource],
+    validation: KeypointData | None,
+    out: Path,
+    machine: Machine,
+    resume: Path | None,
+) -> None:
+    teachers = None
+    if recipe.distillation:
+        from mvpose.training.teachers import Teachers
+
+        teachers = Teachers.load(recipe.distillation)
+    samples = PoseSamples(sources, recipe, machine.workers)
+    module = PoseTraining(model, spec, recipe, validation, out, teachers, samples.names)
+    rehearse(module, samples)
+    trainer = make_trainer(recipe, out, machine.devices, machine.nodes, machine.accelerator)
+    try:
+        with loader_errors():
+            trainer.fit(module, samples, ckpt_path=resume, weights_only=True)
     except SystemExit as stopped:
         if isinstance(stopped.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from stopped
@@ -112,98 +164,58 @@ def train(
             f"the device is out of memory: {str(error).splitlines()[0]}",
             "lower batch_size in the recipe's stages",
         ) from error
-    return out / ("best.safetensors" if validation else "last.safetensors")
 
 
-def start_from(model: PoseNet, checkpoint: Path, spec: ModelSpec) -> None:
-    """Copy the weights of a checkpoint of the same network.
-
-    Raises:
-        InputError: it is unreadable, or of another network.
-    """
-    start, start_spec, _ = load_checkpoint(checkpoint)
-    if start_spec.network != spec.network:
+def _load_backbone(model: nn.Module, backbone: Path, name: str) -> None:
+    if not isinstance(model, PoseNet):
         raise InputError(
-            f"{checkpoint} holds {start_spec.name}, the recipe trains {spec.name}",
-            "start from a checkpoint of the same model",
+            f"no backbone weights are known for {name}", "use --init with a checkpoint"
         )
-    model.load_state_dict(start.state_dict())
+    load_backbone(model, backbone)
 
 
-def epochs_done(resume: Path, recipe: TrainRecipe) -> int:
-    """How many epochs of a stopped run are done.
+@torch.no_grad()
+def rehearse(module: PoseTraining, samples: PoseSamples) -> None:
+    """Two people through every stage's loader, augmentation, network and loss.
 
     Raises:
-        InputError: its state can't be read, or it trained another model.
+        InputError: the loss is no number: weights or labels are not usable.
     """
-    another = "choose another folder with --out, or remove this one"
-    try:
-        epochs = int(torch.load(resume, map_location="cpu", weights_only=True)["epoch"]) + 1
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise InputError(f"cannot read {resume} to go on from it", another) from error
-    written = resume.with_name("last.safetensors")
-    if written.is_file():
-        name = load_checkpoint(written)[1].name
-        if name != recipe.model:
-            raise InputError(f"{resume.parent} holds a run of {name}, not {recipe.model}", another)
-    return epochs
+    for stage in module.recipe.stages:
+        module.eval()
+        loss = module.loss(samples.first(2, stage.from_epoch), stage.from_epoch)
+        module.train()
+        if not bool(loss.isfinite()):
+            raise InputError(
+                f"the loss is {float(loss)} before training begins",
+                "the weights or labels hold values that are no numbers",
+            )
 
 
-def announce(
-    recipe: TrainRecipe, sources: list[KeypointData], validation: KeypointData | None, out: Path
-) -> None:
+@rank_zero_only
+def _claim(out: Path) -> object:
+    return claim(out)
+
+
+def _say(text: str) -> None:
+    if rank_zero_only.rank in (0, None):
+        print(text)
+
+
+def kept_about_people(recipe: TrainRecipe) -> Cut:
+    """As much of a picture as the recipe's augmentations reach, and as fine as its crops are."""
+    used = [recipe.augmentation, *(s.augmentation for s in recipe.stages if s.augmentation)]
+    padding = zoo_spec(recipe.model).preprocess.box_padding
+    margin = padding * max((1 + a.scale) * (1 + 2 * a.shift) for a in used)
+    side = max(max(s.input_width_px, s.input_height_px) for s in recipe.stages)
+    return Cut(round(side * margin / padding), margin)
+
+
+def announce(recipe: TrainRecipe, sources: list[str], validation: str | None, out: Path) -> None:
     """Say what is trained, on what, for how long."""
-    print(f"training {recipe.model}: {recipe.epochs} epochs of {recipe.samples_per_epoch} samples")
+    _say(f"training {recipe.model}: {recipe.epochs} epochs of {recipe.samples_per_epoch} samples")
     total = sum(source.weight for source in recipe.sources)
-    for source, found in zip(recipe.sources, sources, strict=True):
-        print(f"data: {_size(found)}, {source.weight / total:.0%} of the samples")
-    print(f"validation: {_size(validation) if validation else 'none'}")
-    print(f"output: {out}")
-
-
-def _size(data: KeypointData) -> str:
-    images = len({person.image_id for person in data.people})
-    return f"{data.annotations}, {len(data.people)} people in {images} images"
-
-
-def make_trainer(recipe: TrainRecipe, out: Path, devices: str) -> L.Trainer:
-    """Lightning's trainer for a recipe."""
-    quieten()
-    callbacks: list[Callback] = [
-        ModelCheckpoint(
-            out, filename="last", save_last=False, save_top_k=1, enable_version_counter=False
-        )
-    ]
-    if recipe.ema_decay:
-        callbacks.append(EMAWeightAveraging(decay=recipe.ema_decay, use_buffers=True))
-    if not sys.stdout.isatty():
-        callbacks.append(PlainProgress())
-    try:
-        return L.Trainer(
-            accelerator="auto",
-            devices=devices,
-            max_epochs=recipe.epochs,
-            precision=recipe.precision,
-            gradient_clip_val=recipe.gradient_clip,
-            callbacks=callbacks,
-            logger=CSVLogger(out, name="logs"),
-            default_root_dir=out,
-            check_val_every_n_epoch=recipe.validate_every_epochs,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            enable_progress_bar=sys.stdout.isatty(),
-            enable_model_summary=False,
-        )
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        raise InputError(
-            f"cannot train on --devices {devices}: {str(error).strip().splitlines()[0]}",
-            "auto takes what is there",
-        ) from error
-
-
-def quieten() -> None:
-    """Keep Lightning's advice to its own developers off the user's screen."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in QUIET:
-        warnings.filterwarnings("ignore", message)
+    for source, summary in zip(recipe.sources, sources, strict=True):
+        _say(f"data: {summary}; {source.weight / total:.0%} of the samples")
+    _say(f"validation: {validation or 'none'}")
+    _say(f"output: {out}")
