@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from mvpose.codec.affine import (
+    Grid,
+    align_mirrored,
     box_to_region,
     cells_to_input,
     crop,
@@ -137,13 +140,15 @@ def test_pixels_follow_points(rotation_deg: float, mirror: bool) -> None:
 
 
 @sizes
-def test_cells_and_input(size_wh: tuple[int, int]) -> None:
+@pytest.mark.parametrize("grid", ["corners", "stride"])
+def test_cells_and_input(size_wh: tuple[int, int], grid: Grid) -> None:
     heatmap_wh = (size_wh[0] // 4, size_wh[1] // 4)
     points = np.random.default_rng(0).uniform(0, np.array(size_wh) - 1, (50, 2))
-    cells = input_to_cells(points, heatmap_wh, size_wh)
-    assert cells_to_input(cells, heatmap_wh, size_wh) == pytest.approx(points)
-    corner = cells_to_input(np.subtract(heatmap_wh, 1.0), heatmap_wh, size_wh)
-    assert corner == pytest.approx(np.subtract(size_wh, 1))
+    cells = input_to_cells(points, heatmap_wh, size_wh, grid)
+    assert cells_to_input(cells, heatmap_wh, size_wh, grid) == pytest.approx(points)
+    assert cells_to_input(np.zeros(2), heatmap_wh, size_wh, grid) == pytest.approx(np.zeros(2))
+    corner = cells_to_input(np.subtract(heatmap_wh, 1.0), heatmap_wh, size_wh, grid)
+    assert corner == pytest.approx(np.subtract(size_wh, 1 if grid == "corners" else 4))
 
 
 def test_encode() -> None:
@@ -249,6 +254,55 @@ def test_dark_follows_a_tilted_peak(tilt: float) -> None:
     assert decode(tilted, DARK)[0] == pytest.approx(np.array([[25.6, 20.3]]), abs=0.02)
 
 
+def whole_map_step(maps: Floats, cells: Floats, sigma: float) -> Floats:
+    """DARK's step with OpenCV's blur of the whole maps, one map after the other."""
+    steps = []
+    for one, (x, y) in zip(maps, cells.astype(int), strict=True):
+        size = 2 * round(2.5 * sigma) + 1
+        blurred = cv2.GaussianBlur(
+            one.astype(np.float64), (size, size), sigma, borderType=cv2.BORDER_CONSTANT
+        )
+        logs = np.pad(np.log(blurred.clip(1e-3, 50)), 1, mode="edge")[y : y + 3, x : x + 3]
+        dx, dy = (logs[1, 2] - logs[1, 0]) / 2, (logs[2, 1] - logs[0, 1]) / 2
+        dxx, dyy = logs[1, ::2].sum() - 2 * logs[1, 1], logs[::2, 1].sum() - 2 * logs[1, 1]
+        dxy = (logs[2, 2] - logs[2, 0] - logs[0, 2] + logs[0, 0]) / 4
+        hessian = np.array([[dxx, dxy], [dxy, dyy]])
+        peak = np.linalg.det(hessian) > 1e-12 and dxx < 0
+        step = -np.linalg.solve(hessian, [dx, dy]) if peak else np.zeros(2)
+        steps.append(step.clip(-1, 1))
+    return np.array(steps)
+
+
+@sizes
+@pytest.mark.parametrize("sigma", [0.7, 1.5, 2.0, 3.1])
+@pytest.mark.parametrize("noise", [0.002, 1.0], ids=["clean", "noisy"])
+def test_dark_equals_the_blur_of_whole_maps(
+    size_wh: tuple[int, int], sigma: float, noise: float
+) -> None:
+    """Up to the border, where the maps count as 0 beyond and their logarithm as repeated."""
+    heatmap_wh = (size_wh[0] // 4, size_wh[1] // 4)
+    rng = np.random.default_rng(0)
+    maps = heatmaps(random_cells(heatmap_wh, 60, margin=0), heatmap_wh)
+    maps = (maps + rng.normal(0, noise, maps.shape)).astype(np.float32)
+    corners = np.array([[0, 0], [1, 0], [1, 1]]) * np.subtract(heatmap_wh, 1)
+    cells = np.concatenate([corners, argmax(maps[3:])[0]])
+    found = dark_offset(maps, cells, sigma)
+    np.testing.assert_allclose(found, whole_map_step(maps, cells, sigma), rtol=0, atol=1e-9)
+    assert (np.abs(found) > 0.05).any(1).mean() > 0.3
+
+
+@pytest.mark.parametrize("rule", [DARK, QUARTER], ids=["dark", "quarter"])
+def test_people_are_decoded_apart(rule: Decode) -> None:
+    """A batch, also one laid out channels last, gives what each map alone gives."""
+    maps = np.random.default_rng(0).normal(size=(3, 5, 24, 32)).astype(np.float32)
+    cells, scores = decode(maps, rule)
+    last = np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    for other in (decode(last, rule), *(decode(m, rule) for m in (maps[1:2], maps[1]))):
+        where = slice(None) if other[0].shape == cells.shape else 1
+        np.testing.assert_array_equal(other[0].reshape(cells[where].shape), cells[where])
+        np.testing.assert_array_equal(other[1].reshape(scores[where].shape), scores[where])
+
+
 @pytest.mark.parametrize("height", [32, 64, 96])
 def test_dark_blurs_by_the_training_sigma(height: int) -> None:
     """The spec's sigma belongs to 64 cells and grows with the map, as it does in training."""
@@ -276,6 +330,30 @@ def test_flip_test_of_a_mirror_image(size_wh: tuple[int, int]) -> None:
     reflected = cells * [-1, 1] + [heatmap_wh[0] - 1, 0]
     mirrored = heatmaps(reflected[:, COCO17.flip_order], heatmap_wh)
     assert average_flipped(maps, mirrored, COCO17.flip_order) == pytest.approx(maps)
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_flip_test_of_the_stride_grid(stride: int) -> None:
+    """A peak seen in the mirrored crop falls on the same place, between cells too."""
+    size_wh, heatmap_wh = (192, 256), (192 // stride, 256 // stride)
+    margin = 3 + 6 * heatmap_wh[1] / 64
+    cells = random_cells(heatmap_wh, 34, margin).reshape(2, 17, 2)
+    reflected_px = [size_wh[0] - 1, 0] + [-1, 1] * cells_to_input(
+        cells, heatmap_wh, size_wh, "stride"
+    )
+    reflected = input_to_cells(reflected_px, heatmap_wh, size_wh, "stride")
+    mirrored = heatmaps(reflected[:, COCO17.flip_order], heatmap_wh)
+    aligned = align_mirrored(mirrored, size_wh, "stride")
+    seen = 2 * average_flipped(np.zeros_like(aligned), aligned, COCO17.flip_order)
+    assert np.abs(decode(seen, DARK)[0] - cells).max() < 0.1
+
+
+def test_aligning_moves_by_part_of_a_cell() -> None:
+    row = np.array([[0.0, 0.0, 1.0, 0.0, 2.0]])
+    assert align_mirrored(row, (5, 1)) is row
+    assert align_mirrored(row, (20, 4), "stride") == pytest.approx(
+        np.array([[0.0, 0.75, 0.25, 1.5, 2.0]])
+    )
 
 
 def test_flip_test_is_a_mean() -> None:

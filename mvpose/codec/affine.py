@@ -3,18 +3,20 @@
 UDP's convention (Huang et al., "The Devil is in the Details: Delving into Unbiased Data Processing
 for Human Pose Estimation", CVPR 2020, arXiv 1911.07524): lengths are counted between pixel
 centres, so a region of w pixels spans w units of the image and ``width - 1`` units of the crop,
-and a heatmap of c cells spans c - 1.
+and a heatmap of c cells spans c - 1. Networks of other projects may lay their cells out otherwise
+(``Decode.grid``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Grid = Literal["corners", "stride"]
 
 
 def box_to_region(
@@ -83,17 +85,56 @@ def crop(image: NDArray[np.uint8], matrix: Floats, size_wh: tuple[int, int]) -> 
     )
 
 
+def px_per_cell(
+    heatmap_wh: tuple[int, int], size_wh: tuple[int, int], grid: Grid = "corners"
+) -> Floats:
+    """(2,) crop pixels from one heatmap cell to the next; cell 0 lies on pixel 0.
+
+    Args:
+        heatmap_wh: width and height of the heatmaps in cells.
+        size_wh: width and height of the crop in pixels.
+        grid: as in ``Decode.grid``.
+    """
+    ends = 1 if grid == "corners" else 0
+    return np.asarray(np.subtract(size_wh, ends) / np.subtract(heatmap_wh, ends), np.float64)
+
+
 def cells_to_input(
-    cells: NDArray[np.floating[Any]], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
+    cells: NDArray[np.floating[Any]],
+    heatmap_wh: tuple[int, int],
+    size_wh: tuple[int, int],
+    grid: Grid = "corners",
 ) -> Floats:
     """Heatmap coordinates (..., 2) in cells -> crop coordinates in pixels."""
-    return np.asarray(cells, np.float64) * (np.subtract(size_wh, 1) / np.subtract(heatmap_wh, 1))
+    return np.asarray(cells, np.float64) * px_per_cell(heatmap_wh, size_wh, grid)
 
 
 def input_to_cells(
-    points_px: NDArray[np.floating[Any]], heatmap_wh: tuple[int, int], size_wh: tuple[int, int]
+    points_px: NDArray[np.floating[Any]],
+    heatmap_wh: tuple[int, int],
+    size_wh: tuple[int, int],
+    grid: Grid = "corners",
 ) -> Floats:
     """Crop coordinates (..., 2) in pixels -> heatmap coordinates in cells."""
-    return np.asarray(points_px, np.float64) * (
-        np.subtract(heatmap_wh, 1) / np.subtract(size_wh, 1)
-    )
+    return np.asarray(points_px, np.float64) / px_per_cell(heatmap_wh, size_wh, grid)
+
+
+def align_mirrored(
+    mirrored: NDArray[np.floating[Any]], size_wh: tuple[int, int], grid: Grid = "corners"
+) -> NDArray[np.floating[Any]]:
+    """Heatmaps of a mirrored crop, moved so that reversing their columns mirrors the crop's grid.
+
+    With the grid "stride" and s pixels a cell, the last column lies s - 1 pixels short of the
+    crop's edge and the first on it: the maps move by (s - 1) / s of a cell towards column 0, which
+    is to the right once they are reversed. The last column is repeated beyond the border.
+
+    Args:
+        mirrored: (..., height, width), as the network gave them.
+        size_wh: width and height of the crop in pixels.
+        grid: as in ``Decode.grid``.
+    """
+    if grid == "corners":
+        return mirrored
+    share = 1 - mirrored.shape[-1] / size_wh[0]
+    following = np.concatenate([mirrored[..., 1:], mirrored[..., -1:]], axis=-1)
+    return (1 - share) * mirrored + share * following

@@ -88,7 +88,9 @@ class PoseTraining(L.LightningModule):
         x = normalise(images, spec).contiguous(memory_format=torch.channels_last)
         heatmaps = self._network(x).float()
         width, height = spec.heatmap_wh
-        cells_per_px = input_to_cells(np.ones(2), (width, height), spec.preprocess.size_wh)
+        cells_per_px = input_to_cells(
+            np.ones(2), (width, height), spec.preprocess.size_wh, spec.decode.grid
+        )
         cells = points_px * torch.tensor(cells_per_px, dtype=torch.float32, device=x.device)
         targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
         loss = self._compare(stage.loss, heatmaps, targets, weights)
