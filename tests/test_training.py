@@ -15,14 +15,20 @@ import torch
 
 pytest.importorskip("lightning")
 
-from mvpose.checkpoint import load_checkpoint
+from mvpose.checkpoint import load_checkpoint, save_checkpoint
 from mvpose.data.synthetic import write_synthetic
 from mvpose.errors import InputError
 from mvpose.models.build import build_network
 from mvpose.spec import COCO17, Skeleton
 from mvpose.training import start
 from mvpose.training.module import PoseTraining, parameter_groups, rate_schedule, spec_for
-from mvpose.training.recipe import Source, Stage, TrainRecipe
+from mvpose.training.recipe import (
+    Distillation,
+    Source,
+    Stage,
+    TeacherSource,
+    TrainRecipe,
+)
 from mvpose.training.run import Machine, train, trained_spec
 from mvpose.training.start import claim, start_from
 from mvpose.training.trainer import WholeCheckpoints
@@ -247,6 +253,41 @@ def test_stops_where_the_loss_is_no_number(
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
     state = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert json.loads(state["recipe"])["epochs"] == 2
+
+
+def test_a_student_gets_the_teachers_token(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers")
+    from mvpose.models.vitpose import VIT, VitSize
+
+    monkeypatch.setitem(VIT, "b", VitSize(width=48, depth=1, heads=4))
+    spec = zoo_spec("vitpose-b-simple")
+    teacher = tmp_path / "teacher.safetensors"
+    save_checkpoint(teacher, build_network(spec.network).state_dict(), spec)
+    recipe = replace(
+        TINY,
+        model="vitpose-b-simple",
+        stages=(Stage(0, 192, 256, 4),),
+        distillation=Distillation((TeacherSource(str(teacher)),), token_steps=2),
+    )
+    checkpoint = run(replace(recipe, epochs=1), data, tmp_path / "student")
+    token = weights(checkpoint)["knowledge_token"]
+    assert token.shape == (1, 1, 48)
+    resumed = weights(run(recipe, data, tmp_path / "student"))["knowledge_token"]
+    torch.testing.assert_close(resumed, token)
+    with pytest.raises(InputError, match="only a ViTPose"):
+        run(replace(recipe, model="mobilevitpose-xxs"), data, tmp_path / "other")
+
+
+def test_learns_from_a_teacher(data: Path, tmp_path: Path) -> None:
+    teacher = run(replace(TINY, seed=3), data, tmp_path / "teacher")
+    alone = run(TINY, data, tmp_path / "alone")
+    taught = replace(TINY, distillation=Distillation((TeacherSource(str(teacher)),), peak_floor=0))
+    student = run(taught, data, tmp_path / "student")
+    assert not torch.equal(
+        weights(alone)["backbone.stem.conv.weight"], weights(student)["backbone.stem.conv.weight"]
+    )
 
 
 def test_weight_decay_spares_norms_and_biases() -> None:

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from mvpose.codec.affine import input_to_cells
+from mvpose.spec import ModelSpec
+
+
+def encode_points(points_px: Tensor, spec: ModelSpec, sigma_cells: float) -> Tensor:
+    """The heatmaps (..., h, w) that a network should give for keypoints (..., 2) in its crop.
+
+    Args:
+        points_px: x, y in crop pixels.
+        spec: what the network's heatmaps mean.
+        sigma_cells: standard deviation, relative to a 64 x 64 heatmap.
+    """
+    size, grid = spec.preprocess.size_wh, spec.decode.grid
+    cells_per_px = input_to_cells(np.ones(2), spec.heatmap_wh, size, grid)
+    cells = points_px * torch.tensor(cells_per_px, dtype=points_px.dtype, device=points_px.device)
+    return encode(cells, spec.heatmap_wh, sigma_cells * spec.heatmap_wh[1] / 64)
 
 
 def encode(cells_xy: Tensor, heatmap_wh: tuple[int, int], sigma_cells: float) -> Tensor:

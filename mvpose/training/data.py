@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import lightning as L
@@ -130,6 +131,12 @@ class PoseSamples(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[int]:
         """A single empty step, in which ``PoseTraining`` evaluates everything."""
         return DataLoader([0])  # type: ignore[arg-type]
+
+    def batches(self, count: int) -> Iterator[Batch]:
+        """The first batches of the first epoch, of one process."""
+        size = self.recipe.stage(0).batch_size
+        loader = crop_loader(self.crops, self.samples(0), size, self.workers)
+        yield from islice(loader, count)  # type: ignore[arg-type]
 
     def first(self, count: int, epoch: int) -> Batch:
         """The first samples of an epoch as a batch."""

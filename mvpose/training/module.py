@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mvpose.checkpoint import save_checkpoint
-from mvpose.codec.affine import input_to_cells
-from mvpose.codec.heatmaps import encode
+from mvpose.codec.heatmaps import encode_points
 from mvpose.data.coco import KeypointData
 from mvpose.data.samples import Batch
 from mvpose.errors import InputError
@@ -87,12 +85,7 @@ class PoseTraining(L.LightningModule):
             images, points_px, weights = augment(batch)
         x = normalise(images, spec).contiguous(memory_format=torch.channels_last)
         heatmaps = self._network(x).float()
-        width, height = spec.heatmap_wh
-        cells_per_px = input_to_cells(
-            np.ones(2), (width, height), spec.preprocess.size_wh, spec.decode.grid
-        )
-        cells = points_px * torch.tensor(cells_per_px, dtype=torch.float32, device=x.device)
-        targets = encode(cells, (width, height), stage.sigma_cells * height / 64)
+        targets = encode_points(points_px, spec, stage.sigma_cells)
         loss = self._compare(stage.loss, heatmaps, targets, weights)
         (teachers,) = self._teachers
         if teachers is None or recipe.distillation is None:

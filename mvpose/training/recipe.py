@@ -101,11 +101,14 @@ class Distillation(Record):
         teachers: whose weighted mean is learnt from.
         share: of the loss that compares with the teachers; the rest compares with the labels.
         peak_floor: keypoints whose peak is lower in the teachers' heatmaps are left out.
+        token_steps: steps in which the first teacher learns a knowledge token, which the student
+            is then given (arXiv 2204.12484); both must be ViTPose. 0 does without.
     """
 
     teachers: tuple[TeacherSource, ...]
     share: Share = 0.5
     peak_floor: Share = 0.2
+    token_steps: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, config=FROZEN)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning as L
 import torch
@@ -13,7 +15,7 @@ from torch import nn
 
 from mvpose.data.coco import KeypointData
 from mvpose.data.crops import Cut
-from mvpose.data.samples import CropSource, loader_errors
+from mvpose.data.samples import Batch, CropSource, loader_errors
 from mvpose.errors import InputError
 from mvpose.files import check_writable
 from mvpose.models.build import build_network
@@ -26,6 +28,9 @@ from mvpose.training.recipe import TrainRecipe
 from mvpose.training.start import check_space, claim, epochs_done, start_from
 from mvpose.training.trainer import make_trainer
 from mvpose.zoo import zoo_spec
+
+if TYPE_CHECKING:
+    from mvpose.training.teachers import Teachers
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,9 @@ def _fit(
 
         teachers = Teachers.load(recipe.distillation)
     samples = PoseSamples(sources, recipe, machine.workers)
+    if teachers is not None and recipe.distillation and recipe.distillation.token_steps:
+        batches = samples.batches(recipe.distillation.token_steps)
+        spec = _with_token(model, spec, recipe, teachers, None if resume else batches)
     module = PoseTraining(model, spec, recipe, validation, out, teachers, samples.names)
     rehearse(module, samples)
     trainer = make_trainer(recipe, out, machine.devices, machine.nodes, machine.accelerator)
@@ -164,6 +172,31 @@ def _fit(
             f"the device is out of memory: {str(error).splitlines()[0]}",
             "lower batch_size in the recipe's stages",
         ) from error
+
+
+def _with_token(
+    model: nn.Module,
+    spec: ModelSpec,
+    recipe: TrainRecipe,
+    teachers: Teachers,
+    batches: Iterable[Batch] | None,
+) -> ModelSpec:
+    """Give a ViTPose the first teacher's knowledge token; None leaves the values to a checkpoint.
+
+    Raises:
+        InputError: student or teacher is no ViTPose, or their tokens have other widths.
+    """
+    from mvpose.models.vitpose import ViTPose
+    from mvpose.training.augment import BatchAugment
+    from mvpose.training.teachers import hand_over_token
+
+    if batches is not None:
+        augment = BatchAugment(recipe.augmentation, spec.preprocess, spec.skeleton)
+        hand_over_token(teachers.runtimes[0][0], model, batches, augment)
+    assert isinstance(model, ViTPose)
+    if batches is None:
+        model.add_knowledge_token().requires_grad_(False)
+    return replace(spec, network=model.network)
 
 
 def _load_backbone(model: nn.Module, backbone: Path, name: str) -> None:

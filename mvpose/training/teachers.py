@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mvpose.codec.affine import px_per_cell
+from mvpose.codec.heatmaps import encode_points
 from mvpose.data.merge import map_keypoints
 from mvpose.data.samples import Batch
 from mvpose.errors import InputError
@@ -117,6 +118,40 @@ def infer(runtime: Runtime, crops: Tensor) -> Tensor:
         return runtime.model(normalise(crops, runtime.spec)).float()
     images = crops.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
     return torch.from_numpy(np.asarray(runtime.heatmaps(images.cpu().numpy()))).to(crops.device)
+
+
+def hand_over_token(
+    teacher: Runtime, student: nn.Module, batches: Iterable[Batch], augment: BatchAugment
+) -> None:
+    """Let a teacher learn a knowledge token on labelled batches, and give it to a student.
+
+    Args:
+        teacher: runs a trained ViTPose.
+        student: an untrained one.
+        batches: as from ``mvpose.data.samples.collate``.
+        augment: how to vary them.
+
+    Raises:
+        InputError: one of them is no ViTPose, or their tokens have other widths.
+    """
+    from mvpose.models.vitpose import ViTPose
+
+    if not (isinstance(teacher, TorchRuntime) and isinstance(teacher.model, ViTPose)):
+        raise InputError(
+            f"the teacher {teacher.spec.name} has no knowledge token; only a ViTPose has",
+            "leave out token_steps, and distil by heatmaps",
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    teacher.model.to(device)
+    spec = teacher.spec
+    own = replace(augment, preprocess=spec.preprocess)
+
+    def labelled() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for batch in batches:
+            images, points_px, weights = own({k: v.to(device) for k, v in batch.items()})
+            yield normalise(images, spec), encode_points(points_px, spec, 2.0), weights
+
+    give_token(student, learn_token(teacher.model, labelled()).cpu())
 
 
 def learn_token(
