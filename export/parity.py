@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from mvpose.codec.affine import cells_to_input
 from mvpose.codec.decode import decode
 from mvpose.estimate import SCORE_FLOOR
-from mvpose.evaluation import oks
+from mvpose.oks import oks
 from mvpose.runtime.base import Runtime
 from mvpose.spec import FROZEN, Record
 
@@ -50,7 +50,9 @@ def measure_parity(
     spec = reference.spec
     size, heatmap_wh = spec.preprocess.size_wh, (expected.shape[-1], expected.shape[-2])
     (a, scores), (b, _) = (decode(maps, spec.decode) for maps in (expected, actual))
-    a_px, b_px = (cells_to_input(cells, heatmap_wh, size) for cells in (a, b))
+    a_px, b_px = (
+        cells_to_input(cells, heatmap_wh, size, reference.spec.decode.grid) for cells in (a, b)
+    )
     seen = scores > SCORE_FLOOR
     shift = np.linalg.norm(a_px - b_px, axis=-1)[seen]
     area_px = float(np.prod(np.divide(size, spec.preprocess.box_padding)))

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mvpose.codec.affine import box_to_region, cells_to_input, crop, crop_matrix, invert, transform
+from mvpose.codec.affine import (
+    align_mirrored,
+    box_to_region,
+    cells_to_input,
+    crop,
+    crop_matrix,
+    invert,
+    transform,
+)
 from mvpose.codec.decode import average_flipped, decode
 from mvpose.errors import InputError
 from mvpose.runtime.base import Runtime
@@ -38,6 +46,10 @@ class Poses:
                 f"expected keypoints ({n}, {k}, 2) and boxes ({n}, 4), got "
                 f"{self.keypoints_px.shape} and {self.boxes_xywh_px.shape}"
             )
+
+    def __getitem__(self, people: slice) -> Poses:
+        """The poses of some of the people."""
+        return Poses(self.keypoints_px[people], self.scores[people], self.boxes_xywh_px[people])
 
     @property
     def pose_scores(self) -> NDArray[np.float64]:
@@ -73,17 +85,41 @@ def make_crops(
     return np.stack([crop(image, matrix, size) for matrix in matrices]), matrices
 
 
-def crop_keypoints(
+def crop_heatmaps(
     runtime: Runtime, crops: NDArray[np.uint8], flip: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Keypoints (N, K, 2) in crop pixels and scores (N, K) of crops (N, height, width, 3)."""
+) -> NDArray[np.floating[Any]]:
+    """Heatmaps (N, K, h, w) of crops (N, height, width, 3).
+
+    Args:
+        flip: average with the mirrored crops.
+    """
     maps = runtime.heatmaps(crops)
-    if flip:
-        mirrored = runtime.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
-        maps = average_flipped(maps, mirrored, runtime.spec.skeleton.flip_order)
-    cells, scores = decode(maps, runtime.spec.decode)
-    heatmap_wh = (maps.shape[-1], maps.shape[-2])
-    return cells_to_input(cells, heatmap_wh, runtime.spec.preprocess.size_wh), scores
+    if not flip:
+        return maps
+    spec = runtime.spec
+    mirrored = runtime.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
+    mirrored = align_mirrored(mirrored, spec.preprocess.size_wh, spec.decode.grid)
+    return average_flipped(maps, mirrored, spec.skeleton.flip_order)
+
+
+def read_poses(
+    heatmaps: NDArray[np.floating[Any]],
+    matrices: list[NDArray[np.float64]],
+    boxes_xywh_px: NDArray[np.floating[Any]],
+    spec: ModelSpec,
+) -> Poses:
+    """Read N people's keypoints off their heatmaps (N, K, h, w).
+
+    Args:
+        matrices: of each person, from image to crop, as ``make_crops`` gives them.
+        boxes_xywh_px: (N, 4) the boxes that were cropped.
+    """
+    size, rule = spec.preprocess.size_wh, spec.decode
+    cells, scores = decode(heatmaps, rule)
+    heatmap_wh = (heatmaps.shape[-1], heatmaps.shape[-2])
+    points = cells_to_input(cells, heatmap_wh, size, rule.grid)
+    in_image = [transform(invert(m), p) for m, p in zip(matrices, points, strict=True)]
+    return Poses(np.stack(in_image), scores, np.asarray(boxes_xywh_px, np.float64))
 
 
 def estimate(
@@ -101,6 +137,5 @@ def estimate(
         flip: average with the mirrored crop (costs twice the time).
     """
     crops, matrices = make_crops(image, boxes_xywh_px, runtime.spec)
-    points, scores = crop_keypoints(runtime, crops, flip)
-    in_image = [transform(invert(m), p) for m, p in zip(matrices, points, strict=True)]
-    return Poses(np.stack(in_image), scores, np.asarray(boxes_xywh_px, np.float64))
+    maps = crop_heatmaps(runtime, crops, flip)
+    return read_poses(maps, matrices, boxes_xywh_px, runtime.spec)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Len
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
+from mvpose.bootstrap import ap_interval
 from mvpose.data.coco import KeypointData
-from mvpose.data.images import read_image
 from mvpose.errors import InputError
-from mvpose.estimate import estimate
+from mvpose.results import BoxedImage, detected_boxes, ground_truth_boxes, predict_together
 from mvpose.runtime.base import Runtime
-from mvpose.spec import Record, Skeleton, first_problem
+from mvpose.spec import Record, Skeleton
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,9 @@ class Accuracy(Record):
         ap, ap50, ap75, ap_medium, ap_large, ar: as pycocotools defines them; -1 where undefined.
         ap_by_keypoint: AP with OKS over that keypoint alone.
         protocol: model, runtime, data, boxes, flip test, number of images and people.
+        ap_interval: 95 % confidence interval of ``ap``, by bootstrap over images; None where it
+            was not measured.
+        resamples: of the bootstrap.
     """
 
     ap: float
@@ -44,155 +43,103 @@ class Accuracy(Record):
     ar: float
     ap_by_keypoint: dict[str, float]
     protocol: dict[str, str | int | bool]
+    ap_interval: tuple[float, float] | None = None
+    resamples: int = 0
 
 
-class _Detection(TypedDict):
-    image_id: int
-    category_id: int
-    bbox: Annotated[list[FiniteFloat], Len(4, 4)]
-    score: FiniteFloat
-
-
-@dataclass(frozen=True)
-class BoxedImage:
-    """The boxes of one image: (N, 4) left, top, width, height in pixels, and (N,) scores."""
-
-    image_id: int
-    path: Path
-    boxes_xywh_px: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-
-def ground_truth_boxes(data: KeypointData) -> list[BoxedImage]:
-    """The annotated boxes of all people with labelled keypoints."""
-    people = defaultdict(list)
-    for person in data.people:
-        people[person.image_id, person.image].append(person.box_xywh_px)
-    return [
-        BoxedImage(image_id, path, np.stack(boxes), np.ones(len(boxes)))
-        for (image_id, path), boxes in people.items()
-    ]
-
-
-def detected_boxes(data: KeypointData, path: Path) -> list[BoxedImage]:
-    """Boxes of category 1 from a file of COCO detection results.
-
-    Raises:
-        InputError: the file is unreadable or holds no box for these images.
-    """
-    try:
-        detections = TypeAdapter(list[_Detection]).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        cause = first_problem(error) if isinstance(error, ValidationError) else error
-        raise InputError(
-            f"cannot read {path} as detection results: {cause}",
-            "expected a JSON list of image_id, category_id, bbox (x, y, w, h), score",
-        ) from error
-    images = {person.image_id: person.image for person in data.people}
-    rows = defaultdict(list)
-    for row in detections:
-        if row["category_id"] == 1 and row["image_id"] in images and min(row["bbox"][2:]) > 0:
-            rows[row["image_id"]].append([*row["bbox"], row["score"]])
-    tables = {image_id: np.array(table) for image_id, table in rows.items()}
-    found = [BoxedImage(i, images[i], t[:, :4], t[:, 4]) for i, t in tables.items()]
-    if not found:
-        raise InputError(f"{path} holds no person box for these images", "is it for another split?")
-    return found
-
-
-def predict_dataset(
-    runtime: Runtime,
-    images: list[BoxedImage],
-    flip: bool = False,
-    track: Callable[[Iterable[BoxedImage]], Iterable[BoxedImage]] = iter,
-) -> list[dict[str, Any]]:
-    """COCO keypoint results for all boxes; near-duplicates of one image are suppressed by OKS.
-
-    Args:
-        track: wraps the images, to show progress.
-    """
-    results = []
-    for item in track(images):
-        poses = estimate(runtime, read_image(item.path), item.boxes_xywh_px, flip)
-        scores = poses.pose_scores * item.scores
-        rows = np.concatenate([poses.keypoints_px, poses.scores[..., None]], 2)
-        areas = item.boxes_xywh_px[:, 2] * item.boxes_xywh_px[:, 3]
-        for i in oks_nms(poses.keypoints_px, scores, areas, runtime.spec.skeleton):
-            results.append(
-                {
-                    "image_id": item.image_id,
-                    "category_id": 1,
-                    "keypoints": rows[i].round(4).ravel().tolist(),
-                    "score": float(scores[i]),
-                }
-            )
-    return results
-
-
-def oks_nms(
-    keypoints_px: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    areas_px: NDArray[np.float64],
-    skeleton: Skeleton,
-    threshold: float = 0.9,
-) -> list[int]:
-    """Indices of the poses kept, best first; a pose more than ``threshold`` like a better one goes.
-
-    Args:
-        keypoints_px: (N, K, 2).
-        scores, areas_px: (N,).
-    """
-    kept: list[int] = []
-    for i in np.argsort(-scores, kind="stable"):
-        similar = (
-            oks(keypoints_px[i], keypoints_px[j], (areas_px[i] + areas_px[j]) / 2, skeleton)
-            for j in kept
-        )
-        if all(value <= threshold for value in similar):
-            kept.append(int(i))
-    return kept
-
-
-def oks(
-    a_px: NDArray[np.floating[Any]],
-    b_px: NDArray[np.floating[Any]],
-    area_px: float,
-    skeleton: Skeleton,
-    counted: NDArray[np.bool_] | None = None,
-) -> float:
-    """Object keypoint similarity of two poses (K, 2), 0..1.
-
-    Args:
-        a_px, b_px: the poses.
-        area_px: area of the person, in square pixels.
-        skeleton: for the sigmas.
-        counted: (K,) which keypoints; None is all.
-    """
-    variances = (2 * np.array(skeleton.sigmas)) ** 2
-    distance = ((np.asarray(a_px, np.float64) - b_px) ** 2).sum(-1)
-    similarity = np.exp(-distance / variances / (area_px + np.spacing(1)) / 2)
-    return float(similarity[counted if counted is not None else slice(None)].mean())
-
-
-def score_results(
-    data: KeypointData, results: list[dict[str, Any]], only_keypoint: int | None = None
-) -> COCOeval:
-    """Run pycocotools; ``only_keypoint`` leaves the labels of that keypoint alone."""
+def score_results(data: KeypointData, results: list[dict[str, Any]]) -> COCOeval:
+    """Run pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(data.annotations))
-        for row in truth.dataset["annotations"]:
-            if only_keypoint is not None:
-                keep = 3 * only_keypoint
-                labels = [0] * len(row["keypoints"])
-                labels[keep : keep + 3] = row["keypoints"][keep : keep + 3]
-                row["keypoints"] = labels
-                row["num_keypoints"] = int(labels[keep + 2] > 0)
         evaluator = COCOeval(truth, truth.loadRes(results), "keypoints")
         evaluator.params.kpt_oks_sigmas = np.array(data.skeleton.sigmas)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
     return evaluator
+
+
+class KeypointEval(COCOeval):
+    """COCOeval by one keypoint alone at a time; the similarities of all are computed at once.
+
+    Attributes:
+        keypoint: its index.
+    """
+
+    def __init__(self, matches: COCOeval) -> None:
+        super().__init__(matches.cocoGt, matches.cocoDt, "keypoints")
+        self.params.kpt_oks_sigmas = matches.params.kpt_oks_sigmas
+        self.params.areaRng = matches.params.areaRng[:1]
+        self.params.areaRngLbl = matches.params.areaRngLbl[:1]
+        self.keypoint = 0
+        self._similar: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+    def computeOks(  # noqa: N802
+        self,
+        imgId: int,  # noqa: N803
+        catId: int,  # noqa: N803
+    ) -> NDArray[np.float64] | list[float]:
+        """(D, G) similarities of an image's poses, best first, and people."""
+        people, poses = self._gts[imgId, catId], self._dts[imgId, catId]
+        if not people or not poses:
+            return []
+        if (imgId, catId) not in self._similar:
+            ranked = sorted(poses, key=lambda row: -row["score"])[: self.params.maxDets[-1]]
+            variances = (2 * self.params.kpt_oks_sigmas) ** 2
+            self._similar[imgId, catId] = similarities(ranked, people, variances)
+        return self._similar[imgId, catId][..., self.keypoint]
+
+
+def similarities(
+    poses: list[dict[str, Any]], people: list[dict[str, Any]], variances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """OKS (D, G, K) over each keypoint alone, of D poses with G people.
+
+    Where a person's keypoint is unlabelled it is what pycocotools takes for people without labels:
+    the OKS of the whole pose with the nearest points of the person's box, grown threefold.
+
+    Args:
+        variances: (K,).
+    """
+    found = np.array([row["keypoints"] for row in poses], np.float64)
+    found = found.reshape(len(poses), 1, -1, 3)[..., :2]  # [D, 1, K, 2]
+    labels = np.array([row["keypoints"] for row in people], np.float64)
+    labels = labels.reshape(len(people), -1, 3)  # [G, K, 3]
+    boxes = np.array([row["bbox"] for row in people])[:, None]
+    start, size = boxes[..., :2], boxes[..., 2:]  # [G, 1, 2]
+    areas = np.array([row["area"] for row in people])[:, None] + np.spacing(1)
+
+    def alike(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(-(offset**2).sum(-1) / variances / areas / 2)
+
+    outside = np.maximum(start - size - found, 0) + np.maximum(found - (start + 2 * size), 0)
+    whole = alike(outside).mean(-1, keepdims=True)
+    return np.where(labels[..., 2] > 0, alike(found - labels[..., :2]), whole)
+
+
+def keypoint_aps(matches: COCOeval, skeleton: Skeleton) -> dict[str, float]:
+    """AP of each keypoint alone: people without its label are ignored, OKS is over it only.
+
+    Args:
+        matches: of all keypoints; its labels are left as they were.
+    """
+    rows = matches.cocoGt.dataset["annotations"]
+    counts = [row["num_keypoints"] for row in rows]
+    evaluator = KeypointEval(matches)
+    aps = {}
+    for k, name in enumerate(skeleton.keypoints):
+        for row in rows:
+            row["num_keypoints"] = int(row["keypoints"][3 * k + 2] > 0)
+        evaluator.keypoint = k
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluator.evaluate()
+            evaluator.accumulate()
+        precision = evaluator.eval["precision"]
+        defined = precision[precision > -1]
+        aps[name] = float(defined.mean()) if defined.size else -1.0
+    for row, count in zip(rows, counts, strict=True):
+        row["num_keypoints"] = count
+    return aps
 
 
 def evaluate(
@@ -202,8 +149,14 @@ def evaluate(
     flip: bool = False,
     by_keypoint: bool = True,
     track: Callable[[Iterable[BoxedImage]], Iterable[BoxedImage]] = iter,
+    batch_size: int | None = None,
+    shard: tuple[int, int] = (0, 1),
+    resamples: int = 1000,
 ) -> tuple[Accuracy, COCOeval]:
     """COCO accuracy of a model, and the matches behind it (for ``bootstrap.ap_difference``).
+
+    Several processes of a ``torch.distributed`` job share the images where each of them calls this
+    with its own ``shard``; each gets the figures that one process alone would get.
 
     Args:
         runtime: any loaded model.
@@ -212,10 +165,19 @@ def evaluate(
         flip: average with mirrored crops.
         by_keypoint: also the AP of each keypoint alone.
         track: wraps the images, to show progress.
+        batch_size: as in ``predict_dataset``.
+        shard: rank of this process and number of processes that share the images.
+        resamples: for the interval of the AP; 0 leaves it out.
 
     Raises:
-        InputError: the labels have other keypoints than the model.
+        InputError: the labels have other keypoints than the model, or other than their file.
     """
+    if data.mapped:
+        raise InputError(
+            f"the labels of {data.annotations} were mapped onto other keypoints; COCO AP is "
+            "measured against the file itself",
+            "evaluate on data with the model's own keypoints",
+        )
     if data.skeleton.keypoints != runtime.spec.skeleton.keypoints:
         raise InputError(
             f"the data has {len(data.skeleton.keypoints)} keypoints, the model "
@@ -223,10 +185,9 @@ def evaluate(
             "evaluate on the keypoint set that the model was trained for",
         )
     images = detected_boxes(data, boxes) if boxes else ground_truth_boxes(data)
-    results = predict_dataset(runtime, images, flip, track)
+    results = predict_together(runtime, images, flip, track, batch_size, shard)
     matches = score_results(data, results)
     stats = matches.stats
-    names = data.skeleton.keypoints if by_keypoint else ()
     accuracy = Accuracy(
         ap=float(stats[0]),
         ap50=float(stats[1]),
@@ -234,9 +195,7 @@ def evaluate(
         ap_medium=float(stats[3]),
         ap_large=float(stats[4]),
         ar=float(stats[5]),
-        ap_by_keypoint={
-            name: float(score_results(data, results, k).stats[0]) for k, name in enumerate(names)
-        },
+        ap_by_keypoint=keypoint_aps(matches, data.skeleton) if by_keypoint else {},
         protocol={
             "model": runtime.spec.name,
             **runtime.protocol,
@@ -247,5 +206,7 @@ def evaluate(
             "images": len(images),
             "people": sum(len(item.boxes_xywh_px) for item in images),
         },
+        ap_interval=ap_interval(matches, resamples) if resamples else None,
+        resamples=resamples,
     )
     return accuracy, matches

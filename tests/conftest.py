@@ -121,9 +121,9 @@ def small_export(reference: TorchRuntime, float_file: Path, io: str = "float32")
 
 @pytest.fixture(scope="session")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> KeypointData:
-    """A few drawn pictures with one to three people each."""
+    """A few drawn pictures with one to several people each."""
     folder = tmp_path_factory.mktemp("drawn")
-    write_synthetic(folder, 8, seed=3, split="val")
+    write_synthetic(folder, 8, seed=29, split="val")
     return load_keypoints(folder, "val")
 
 
@@ -147,6 +147,14 @@ def perfect_results(data: KeypointData) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+def annotated_boxes(data: KeypointData) -> list[dict[str, Any]]:
+    """The annotated boxes as COCO detection results."""
+    return [
+        {"image_id": p.image_id, "category_id": 1, "bbox": p.box_xywh_px.tolist(), "score": 0.5}
+        for p in data.people
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,13 @@ import pytest
 from conftest import perfect_results
 from pycocotools.cocoeval import COCOeval
 
-from mvpose.bootstrap import APDifference, ap_difference, resampled_ap
+from mvpose.bootstrap import (
+    APDifference,
+    ap_difference,
+    ap_interval,
+    match_table,
+    resampled_ap,
+)
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.evaluation import score_results
 
@@ -30,10 +36,6 @@ def blurred(data: KeypointData, share: float, seed: int = 0) -> list[dict[str, A
     return results
 
 
-def table(evaluation: COCOeval) -> list[object]:
-    return list(evaluation.evalImgs[: len(evaluation.params.imgIds)])
-
-
 @pytest.fixture(scope="module")
 def perfect(drawn_data: KeypointData) -> COCOeval:
     return score_results(drawn_data, perfect_results(drawn_data))
@@ -47,7 +49,7 @@ def worse(drawn_data: KeypointData) -> COCOeval:
 def test_all_images_give_the_ap_of_pycocotools(worse: COCOeval) -> None:
     assert 0.2 < worse.stats[0] < 0.9
     everything = np.arange(len(worse.params.imgIds))
-    assert resampled_ap(worse, table(worse), everything) == pytest.approx(worse.stats[0], abs=1e-12)
+    assert resampled_ap(match_table(worse), everything) == pytest.approx(worse.stats[0], abs=1e-12)
 
 
 def test_photographs_too(shared_data: Path) -> None:
@@ -56,7 +58,7 @@ def test_photographs_too(shared_data: Path) -> None:
     evaluation = score_results(data, blurred(data, 0.06))
     assert 0.2 < evaluation.stats[0] < 0.9
     everything = np.arange(len(evaluation.params.imgIds))
-    found = resampled_ap(evaluation, table(evaluation), everything)
+    found = resampled_ap(match_table(evaluation), everything)
     assert found == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
@@ -95,7 +97,7 @@ def test_draw_equals_a_data_set_of_the_drawn_images(
     path = tmp_path / "drawn.json"
     path.write_text(json.dumps({**document, "images": images, "annotations": labels}))
     expected = score_results(replace(drawn_data, annotations=path), predictions).stats[0]
-    found = resampled_ap(worse, table(worse), np.array(draw))
+    found = resampled_ap(match_table(worse), np.array(draw))
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -130,10 +132,35 @@ def test_pairing_narrows_the_interval(drawn_data: KeypointData, worse: COCOeval)
     candidate = score_results(drawn_data, blurred(drawn_data, 0.065))
     found = ap_difference(worse, candidate, resamples=200)
     rng = np.random.default_rng(0)
-    alone = [resampled_ap(worse, table(worse), rng.integers(8, size=8)) for _ in range(200)]
+    alone = [resampled_ap(match_table(worse), rng.integers(8, size=8)) for _ in range(200)]
     low, high = np.percentile(alone, [2.5, 97.5])
     assert -0.1 < found.difference < 0
     assert 0 < found.high - found.low < (high - low) / 2
+
+
+def test_interval_of_one_ap(perfect: COCOeval, worse: COCOeval) -> None:
+    """The percentiles of what pycocotools' AP would be on each draw of images."""
+    low, high = ap_interval(worse, resamples=300, seed=5)
+    rng = np.random.default_rng(5)
+    draws = [rng.integers(8, size=8) for _ in range(300)]
+    aps = [resampled_ap(match_table(worse), draw) for draw in draws]
+    assert (low, high) == pytest.approx(tuple(np.percentile(aps, [2.5, 97.5])))
+    assert 0 < low < worse.stats[0] < high < 1
+    assert ap_interval(worse, resamples=300, seed=6) != (low, high)
+    assert ap_interval(perfect, resamples=50) == (1, 1)
+
+
+def test_images_without_people(drawn_data: KeypointData, tmp_path: Path) -> None:
+    """They are drawn too; a draw of nobody counts as 0."""
+    document = json.loads(drawn_data.annotations.read_text())
+    document["images"].append({**document["images"][0], "id": 999})
+    path = tmp_path / "one_more.json"
+    path.write_text(json.dumps(document))
+    more = replace(drawn_data, annotations=path)
+    evaluation = score_results(more, perfect_results(drawn_data))
+    empty = evaluation.params.imgIds.index(999)
+    assert resampled_ap(match_table(evaluation), np.full(9, empty)) == 0
+    assert resampled_ap(match_table(evaluation), np.array([empty, 0])) == pytest.approx(1)
 
 
 def test_same_seed_same_interval(perfect: COCOeval, worse: COCOeval) -> None:

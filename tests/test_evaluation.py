@@ -9,20 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import perfect_results
+from conftest import annotated_boxes, perfect_results
 
+from mvpose.bootstrap import ap_interval
 from mvpose.data.coco import KeypointData, load_keypoints
+from mvpose.data.merge import map_keypoints
 from mvpose.errors import InputError
-from mvpose.evaluation import (
-    Accuracy,
-    detected_boxes,
-    evaluate,
-    ground_truth_boxes,
-    oks,
-    oks_nms,
-    predict_dataset,
-    score_results,
-)
+from mvpose.evaluation import Accuracy, evaluate, keypoint_aps, score_results
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import COCO17
 
@@ -71,119 +64,72 @@ def test_false_alarm_costs_precision(drawn_data: KeypointData) -> None:
 
 
 def test_keypoint_alone(drawn_data: KeypointData) -> None:
-    results = spoil(drawn_data, perfect_results(drawn_data), WRIST)
-    whole = score_results(drawn_data, results).stats[0]
-    alone = [score_results(drawn_data, results, k).stats[0] for k in range(17)]
-    assert 0 < whole < 1
-    assert alone[WRIST] < 0.5
-    assert [a for k, a in enumerate(alone) if k != WRIST] == [1] * 16
+    """Spoiling one keypoint costs its own AP and no other's."""
+    perfect = perfect_results(drawn_data)
+    matches = score_results(drawn_data, spoil(drawn_data, perfect, WRIST))
+    before = keypoint_aps(score_results(drawn_data, perfect), COCO17)
+    after = keypoint_aps(matches, COCO17)
+    assert 0 < matches.stats[0] < 1
+    assert after.pop("left_wrist") < before.pop("left_wrist") / 2
+    assert after == pytest.approx(before, abs=0.02)
+    assert min(before.values()) > 0.8
+
+
+def only_keypoint(data: KeypointData, keypoint: int, folder: Path) -> KeypointData:
+    """The same data with the labels of one keypoint only."""
+    document = json.loads(data.annotations.read_text())
+    for row in document["annotations"]:
+        keep = 3 * keypoint
+        labels = [0] * 51
+        labels[keep : keep + 3] = row["keypoints"][keep : keep + 3]
+        row["keypoints"], row["num_keypoints"] = labels, int(labels[keep + 2] > 0)
+    path = folder / "one.json"
+    path.write_text(json.dumps(document))
+    return replace(data, annotations=path)
+
+
+@pytest.mark.parametrize("name", ["nose", "left_wrist", "right_hip"])
+def test_keypoint_alone_is_what_pycocotools_says(
+    name: str, shared_data: Path, tmp_path: Path
+) -> None:
+    """On photographs, with crowds, people without labels, missing people and false alarms."""
+    data = load_keypoints(shared_data / "coco_mini", "val", COCO17)
+    rng = np.random.default_rng(0)
+    results = perfect_results(data)
+    for row in results:
+        row["keypoints"] = (np.array(row["keypoints"]) + rng.normal(0, 4, 51)).tolist()
+        row["score"] = float(rng.uniform())
+    results = [*results[:200], *({**row, "score": 0.5} for row in results[:20])]
+    matches = score_results(data, results)
+    expected = score_results(only_keypoint(data, COCO17.keypoints.index(name), tmp_path), results)
+    assert 0.05 < expected.stats[0] < 0.95
+    assert keypoint_aps(matches, COCO17)[name] == expected.stats[0]
+
+
+def test_keypoints_alone_leave_the_labels(drawn_data: KeypointData) -> None:
+    matches = score_results(drawn_data, spoil(drawn_data, perfect_results(drawn_data), WRIST))
+    before = matches.stats.copy()
+    keypoint_aps(matches, COCO17)
+    matches.evaluate()
+    matches.accumulate()
+    matches.summarize()
+    np.testing.assert_array_equal(matches.stats, before)
 
 
 @pytest.mark.parametrize(
-    ("factor", "ap"), [(1, 0), (100, 1)], ids=["COCO's sigmas", "lenient sigmas"]
+    ("factor", "low", "high"),
+    [(1, 0, 0.02), (100, 0.9, 1)],
+    ids=["COCO's sigmas", "lenient sigmas"],
 )
-def test_sigmas_of_the_skeleton_count(factor: float, ap: float, drawn_data: KeypointData) -> None:
+def test_sigmas_of_the_skeleton_count(
+    factor: float, low: float, high: float, drawn_data: KeypointData
+) -> None:
     results = perfect_results(drawn_data)
     for k in range(17):
         results = spoil(drawn_data, results, k)
     lenient = replace(COCO17, sigmas=tuple(factor * sigma for sigma in COCO17.sigmas))
     matches = score_results(replace(drawn_data, skeleton=lenient), results)
-    assert matches.stats[0] == pytest.approx(ap, abs=0.02)
-
-
-def test_oks_by_hand() -> None:
-    """One keypoint off by its own COCO distance: e^-1/2; the others exact."""
-    a = np.zeros((17, 2))
-    b = a.copy()
-    b[WRIST] = 2 * COCO17.sigmas[WRIST] * 100, 0
-    expected = np.exp(-0.5)
-    assert oks(a, b, 100**2, COCO17) == pytest.approx((16 + expected) / 17)
-    only = np.arange(17) == WRIST
-    assert oks(a, b, 100**2, COCO17, only) == pytest.approx(expected)
-
-
-def test_oks_nms_drops_duplicates() -> None:
-    poses = np.random.default_rng(0).uniform(0, 100, (3, 17, 2))
-    poses = np.concatenate([poses, poses + 0.5])  # each once more, half a pixel away
-    scores = np.array([0.5, 0.9, 0.2, 0.4, 0.1, 0.3])
-    areas = np.full(6, 100.0**2)
-    assert oks_nms(poses, scores, areas, COCO17) == [1, 0, 5]
-    assert oks_nms(poses, scores, areas, COCO17, threshold=1.0) == [1, 0, 3, 5, 2, 4]
-    assert oks_nms(poses[:0], scores[:0], areas[:0], COCO17) == []
-
-
-def boxes_file(folder: Path, rows: object) -> Path:
-    path = folder / "boxes.json"
-    path.write_text(rows if isinstance(rows, str) else json.dumps(rows), encoding="utf-8")
-    return path
-
-
-def annotated(data: KeypointData) -> list[dict[str, Any]]:
-    return [
-        {"image_id": p.image_id, "category_id": 1, "bbox": p.box_xywh_px.tolist(), "score": 0.5}
-        for p in data.people
-    ]
-
-
-def test_detected_boxes(drawn_data: KeypointData, tmp_path: Path) -> None:
-    """A cat, a box without area and an image of another split are left out."""
-    rows = annotated(drawn_data)
-    extra = [
-        {**rows[0], "category_id": 17},
-        {**rows[0], "bbox": [1, 2, 0, 9]},
-        {**rows[0], "image_id": 999},
-    ]
-    path = boxes_file(tmp_path, [*extra, *reversed(rows)])
-    found = {item.image_id: item for item in detected_boxes(drawn_data, path)}
-    truth = {item.image_id: item for item in ground_truth_boxes(drawn_data)}
-    assert set(found) == set(truth)
-    for image_id, item in truth.items():
-        assert found[image_id].path == item.path
-        np.testing.assert_allclose(found[image_id].boxes_xywh_px[::-1], item.boxes_xywh_px)
-        assert set(found[image_id].scores) == {0.5}
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        pytest.param("[{", "cannot read .*boxes.json", id="broken JSON"),
-        pytest.param("", "cannot read .*boxes.json", id="empty file"),
-        pytest.param({"annotations": []}, "cannot read .*boxes.json", id="annotations"),
-        pytest.param([{"category_id": 1, "image_id": 1}], "cannot read .*bbox", id="no boxes"),
-        pytest.param(
-            [{"category_id": 1, "image_id": 1, "bbox": [1, 2, 3], "score": 1}],
-            "cannot read .*boxes.json",
-            id="three numbers",
-        ),
-        pytest.param([], "holds no person box", id="empty list"),
-        pytest.param(
-            [{"category_id": 3, "image_id": 1, "bbox": [1, 2, 3, 4], "score": 1}],
-            "holds no person box",
-            id="only a car",
-        ),
-        pytest.param(
-            [{"category_id": 1, "image_id": 999, "bbox": [1, 2, 3, 4], "score": 1}],
-            "holds no person box",
-            id="other images",
-        ),
-        pytest.param(
-            [{"category_id": 1, "image_id": 1, "bbox": [1, 2, 0, 4], "score": 1}],
-            "holds no person box",
-            id="no area",
-        ),
-    ],
-)
-def test_refuses_boxes(
-    drawn_data: KeypointData, rows: object, message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        detected_boxes(drawn_data, boxes_file(tmp_path, rows))
-    assert caught.value.hint
-
-
-def test_refuses_missing_boxes_file(drawn_data: KeypointData, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read .*gone\.json"):
-        detected_boxes(drawn_data, tmp_path / "gone.json")
+    assert low <= matches.stats[0] <= high
 
 
 def test_evaluate_refuses_other_keypoints(
@@ -196,10 +142,29 @@ def test_evaluate_refuses_other_keypoints(
         evaluate(float_runtime, replace(drawn_data, skeleton=hand))
 
 
+def test_evaluate_refuses_mapped_labels(
+    float_runtime: TorchRuntime, drawn_data: KeypointData
+) -> None:
+    """pycocotools would score against the file, whose keypoints are in another order."""
+    mapping = map_keypoints(COCO17.keypoints[::-1], COCO17.keypoints)
+    with pytest.raises(InputError, match=r"person_keypoints_val\.json were mapped") as caught:
+        evaluate(float_runtime, replace(drawn_data, mapping=mapping))
+    assert caught.value.hint
+
+
+def test_accuracy_of_before_intervals() -> None:
+    """Result files and exported files of earlier versions hold no interval."""
+    old = dict.fromkeys(("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar"), 0.5)
+    accuracy = Accuracy.from_json(json.dumps({**old, "ap_by_keypoint": {}, "protocol": {}}))
+    assert (accuracy.ap_interval, accuracy.resamples) == (None, 0)
+
+
 def test_evaluate(float_runtime: TorchRuntime, drawn_data: KeypointData, tmp_path: Path) -> None:
     """The annotated boxes as a file of detections give what the annotations give."""
-    accuracy, matches = evaluate(float_runtime, drawn_data)
+    accuracy, matches = evaluate(float_runtime, drawn_data, resamples=50)
     assert accuracy.ap == matches.stats[0] < 0.5
+    assert accuracy.ap_interval == ap_interval(matches, resamples=50)
+    assert accuracy.resamples == 50
     assert list(accuracy.ap_by_keypoint) == list(COCO17.keypoints)
     assert Accuracy.from_json(accuracy.to_json()) == accuracy
     stated = {
@@ -215,21 +180,11 @@ def test_evaluate(float_runtime: TorchRuntime, drawn_data: KeypointData, tmp_pat
     }
     assert {k: accuracy.protocol[k] for k in stated} == stated
 
-    path = boxes_file(tmp_path, annotated(drawn_data))
-    detected, again = evaluate(float_runtime, drawn_data, boxes=path, by_keypoint=False)
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(annotated_boxes(drawn_data)))
+    detected, again = evaluate(
+        float_runtime, drawn_data, boxes=path, by_keypoint=False, resamples=0
+    )
     assert detected.protocol["boxes"] == "boxes.json"
-    assert detected.ap_by_keypoint == {}
+    assert (detected.ap_by_keypoint, detected.ap_interval) == ({}, None)
     np.testing.assert_array_equal(again.stats, matches.stats)
-
-
-def test_predictions_are_coco_results(
-    float_runtime: TorchRuntime, drawn_data: KeypointData
-) -> None:
-    images = ground_truth_boxes(drawn_data)
-    rows = predict_dataset(float_runtime, images)
-    flipped = predict_dataset(float_runtime, images, flip=True)
-    assert len(rows) == len(drawn_data.people)
-    for row in rows:
-        assert set(row) == {"image_id", "category_id", "keypoints", "score"}
-        assert len(row["keypoints"]) == 51
-    assert rows != flipped

@@ -39,7 +39,8 @@ def argmax(maps: Heatmaps) -> tuple[Floats, Floats]:
     flat = maps.reshape(len(maps), -1)
     index = flat.argmax(1)
     y, x = np.divmod(index, maps.shape[-1])
-    return np.stack([x, y], 1).astype(np.float64), flat.max(1).astype(np.float64)
+    peaks = flat[np.arange(len(flat)), index]
+    return np.stack([x, y], 1).astype(np.float64), peaks.astype(np.float64)
 
 
 def quarter_offset(maps: Heatmaps, cells: Floats) -> Floats:
@@ -58,16 +59,7 @@ def dark_offset(maps: Heatmaps, cells: Floats, sigma_cells: float) -> Floats:
     1e-3, logarithm. Steps are limited to one cell; where the map is no maximum (flat or a saddle)
     the step is 0.
     """
-    size = 2 * round(2.5 * sigma_cells) + 1
-    blurred = np.stack(
-        [
-            cv2.GaussianBlur(
-                m.astype(np.float64), (size, size), sigma_cells, borderType=cv2.BORDER_CONSTANT
-            )
-            for m in maps
-        ]
-    )
-    v = _neighbourhood(np.log(np.clip(blurred, 1e-3, 50)), cells)
+    v = np.log(np.clip(_blurred_neighbourhood(maps, cells, sigma_cells), 1e-3, 50))
     dx, dy = (v[:, 1, 2] - v[:, 1, 0]) / 2, (v[:, 2, 1] - v[:, 0, 1]) / 2
     dxx = v[:, 1, 2] - 2 * v[:, 1, 1] + v[:, 1, 0]
     dyy = v[:, 2, 1] - 2 * v[:, 1, 1] + v[:, 0, 1]
@@ -94,7 +86,39 @@ def average_flipped(heatmaps: Heatmaps, mirrored: Heatmaps, flip_order: list[int
 def _neighbourhood(maps: Heatmaps, cells: Floats) -> Floats:
     """The 3 x 3 values about each cell; beyond the border the border is repeated."""
     x, y = cells.astype(int).T
-    rows = (y[:, None] + [-1, 0, 1]).clip(0, maps.shape[-2] - 1)
-    columns = (x[:, None] + [-1, 0, 1]).clip(0, maps.shape[-1] - 1)
+    return _gather(maps, _three(y, maps.shape[-2]), _three(x, maps.shape[-1]))
+
+
+def _blurred_neighbourhood(maps: Heatmaps, cells: Floats, sigma_cells: float) -> Floats:
+    """The same of the maps blurred by a Gaussian of radius 2.5 sigma, zeros beyond the border.
+
+    Only the window that these nine values come from is read.
+    """
+    x, y = cells.astype(int).T
+    rows, down = _blur_weights(y, maps.shape[-2], sigma_cells)
+    columns, across = _blur_weights(x, maps.shape[-1], sigma_cells)
+    return down @ _gather(maps, rows, columns) @ across.swapaxes(1, 2)
+
+
+def _blur_weights(
+    cells: NDArray[np.int_], length: int, sigma_cells: float
+) -> tuple[NDArray[np.int_], Floats]:
+    """Along one axis, the (M, S) cells to read and their (M, 3, S) weights in the three values."""
+    radius = round(2.5 * sigma_cells)
+    kernel = cv2.getGaussianKernel(2 * radius + 1, sigma_cells, cv2.CV_64F)[:, 0]
+    window = cells[:, None] + np.arange(-radius - 1, radius + 2)
+    read = window.clip(0, length - 1)
+    tap = window[:, None] - _three(cells, length)[:, :, None] + radius
+    used = (tap >= 0) & (tap < len(kernel)) & (window == read)[:, None]
+    return read, np.where(used, kernel.take(tap, mode="clip"), 0.0)
+
+
+def _three(cells: NDArray[np.int_], length: int) -> NDArray[np.int_]:
+    """Each of (M,) cells between its two neighbours, (M, 3), kept within the axis."""
+    return (cells[:, None] + [-1, 0, 1]).clip(0, length - 1)
+
+
+def _gather(maps: Heatmaps, rows: NDArray[np.int_], columns: NDArray[np.int_]) -> Floats:
+    """Values (M, R, C) of maps (M, height, width) at rows (M, R) and columns (M, C)."""
     index = np.arange(len(maps))[:, None, None]
     return maps[index, rows[:, :, None], columns[:, None, :]].astype(np.float64)

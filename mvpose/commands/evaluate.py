@@ -103,7 +103,7 @@ def first_images(data: KeypointData, count: int, folder: Path) -> KeypointData:
 
 
 def print_accuracy(accuracy: Accuracy) -> None:
-    """Print the figures in percent, then the AP of each keypoint, then the protocol."""
+    """Print the figures in percent, AP's interval, the AP of each keypoint, then the protocol."""
     from rich.table import Table
 
     screen = console()
@@ -121,6 +121,13 @@ def print_accuracy(accuracy: Accuracy) -> None:
         table.add_column(name, justify="right")
     table.add_row(*(_percent(value) for value in figures.values()))
     screen.print(table)
+    if accuracy.ap_interval:
+        low, high = (_percent(value) for value in accuracy.ap_interval)
+        screen.print(
+            f"95 % interval of AP: {low} to {high} "
+            f"(bootstrap over images, {accuracy.resamples} resamples)",
+            highlight=False,
+        )
     if accuracy.ap_by_keypoint:
         joints = Table("keypoint alone")
         joints.add_column("AP", justify="right")

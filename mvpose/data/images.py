@@ -23,14 +23,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
     try:
         with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
+            picture: Image.Image = opened
+            ImageOps.exif_transpose(picture, in_place=True)
             if picture.mode.startswith("I;16") or picture.mode == "I":
                 grey = np.asarray(picture, np.float64) / 257
                 picture = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
             if picture.has_transparency_data:
                 layer = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            return np.asarray(picture.convert("RGB"))
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except FileNotFoundError as error:
         raise InputError(f"no such image: {path}", "check the path") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
