@@ -1,4 +1,4 @@
-"""Random people as joints in space: proportions and joint angles in, 3-D landmarks out.
+"""The drawn body as joints in space: joint angles and proportions in, 3-D landmarks out.
 
 Coordinates count body heights: x to the right of the picture, y down, z away from the viewer. A
 person at rest faces the viewer (-z), so that their left is at +x.
@@ -6,14 +6,16 @@ person at rest faces the viewer (-z), so that their left is at +x.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Range = tuple[float, float]
-Sides = tuple[Range, Range]
+Turn = tuple[str, Floats]
+Frame = tuple[Floats, Floats, Floats]
+"""A rotation as its three axes, each (..., 3)."""
 
 SIDES = (("left", 1.0), ("right", -1.0))
 FACE = {
@@ -24,176 +26,150 @@ FACE = {
     "right_ear": (-0.049, 0.004, 0.004),
     "mouth": (0.0, 0.037, -0.052),
 }
+AXES = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}
 
-
-@dataclass(frozen=True)
-class Action:
-    """Ranges of joint angles in degrees; pairs are for the two sides, which are dealt at random.
-
-    Attributes:
-        weight: how often, relative to the others.
-        lean: of the trunk, forwards.
-        hips, knees: flexion.
-        spread: of the legs, outwards.
-        arms_forward, arms_out: of the upper arms, from hanging.
-        elbows: flexion.
-    """
-
-    weight: float
-    lean: Range
-    hips: Sides
-    knees: Sides
-    spread: Range
-    arms_forward: Sides
-    arms_out: Sides
-    elbows: Sides
-
-
-def _both(low: float, high: float) -> Sides:
-    return (low, high), (low, high)
-
-
-_UPRIGHT = _both(-8, 12), _both(0, 14), (0.0, 11.0)
-ACTIONS = {
-    "stand": Action(3, (-4, 8), *_UPRIGHT, _both(-18, 30), _both(3, 22), _both(0, 90)),
-    "walk": Action(
-        3, (0, 10), ((10, 35), (-28, -6)), ((0, 25), (10, 55)), (0, 5), ((-35, -5), (5, 35)),
-        _both(3, 15), _both(8, 50),
-    ),
-    "run": Action(
-        1.5, (5, 22), ((30, 75), (-35, -5)), ((40, 105), (15, 80)), (0, 6), ((-55, -20), (15, 60)),
-        _both(8, 25), _both(70, 115),
-    ),
-    "sit": Action(
-        3, (-12, 25), _both(72, 98), _both(60, 105), (0, 22), _both(0, 55), _both(2, 30),
-        _both(15, 100),
-    ),
-    "crouch": Action(
-        1.2, (10, 45), _both(85, 122), _both(100, 140), (4, 30), _both(20, 85), _both(0, 25),
-        _both(10, 90),
-    ),
-    "arms_up": Action(1.5, (-8, 8), *_UPRIGHT, _both(0, 30), _both(100, 172), _both(0, 70)),
-    "wave": Action(
-        1.5, (-5, 10), *_UPRIGHT, ((0, 60), (-15, 25)), ((60, 165), (4, 25)), ((10, 110), (0, 70))
-    ),
-    "reach": Action(
-        1.5, (0, 25), ((-5, 30), (-15, 10)), ((0, 30), (0, 25)), (0, 14), ((50, 130), (-10, 90)),
-        _both(0, 25), _both(0, 50),
-    ),
-    "bend": Action(
-        1, (40, 85), _both(0, 25), _both(0, 35), (0, 18), _both(40, 95), _both(0, 20), _both(0, 60)
-    ),
-    "lunge": Action(
-        1.2, (0, 25), ((45, 95), (-40, -10)), ((40, 100), (0, 45)), (0, 14), _both(-30, 80),
-        _both(5, 80), _both(0, 100),
-    ),
-    "star": Action(
-        0.8, (-6, 6), _both(-10, 10), _both(0, 20), (14, 40), _both(-15, 20), _both(60, 140),
-        _both(0, 40),
-    ),
+_LIMBS = {
+    "arm_out": (-15, 175), "arm_forward": (-70, 170), "arm_twist": (-50, 90), "elbow": (0, 150),
+    "leg_out": (-20, 75), "hip": (-45, 130), "leg_twist": (-25, 45), "knee": (0, 150),
 }  # fmt: skip
+POSE = {
+    "yaw": (-180, 180), "pitch": (-60, 75), "roll": (-180, 180),
+    "lean": (-30, 100), "twist": (-50, 50), "side": (-35, 35), "hip_tilt": (-20, 20),
+    "nod": (-60, 60), "head_turn": (-80, 80), "head_tilt": (-40, 40),
+    **{f"{side}_{name}": limits for side, _ in SIDES for name, limits in _LIMBS.items()},
+    "torso": (0.85, 1.15), "arms": (0.85, 1.15), "legs": (0.75, 1.15),
+    "shoulders": (0.082, 0.135), "hips": (0.045, 0.07), "head_size": (0.9, 1.5),
+}  # fmt: skip
+"""What a pose vector holds, in order, and its limits.
+
+Degrees: the camera (yaw, pitch, roll); the trunk forwards, about itself and sideways; the pelvis
+sideways; the head; on each side the upper arm outwards and forwards from hanging and about itself,
+the elbow, the thigh outwards, forwards and about itself, and the knee. Then proportions: lengths of
+torso, arms, legs and head, 1 being average, and half the breadths of shoulders and hips in body
+heights.
+"""
+INDEX = {name: i for i, name in enumerate(POSE)}
+LOW, HIGH = np.array(list(POSE.values()), np.float64).T
+_MIRRORED_NAMES = [
+    name.replace("left_", "right_") if name.startswith("left_") else name.replace("right_", "left_")
+    for name in POSE
+]
+MIRROR = np.array([INDEX[name] for name in _MIRRORED_NAMES])
+MIRROR_SIGN = np.where(
+    np.isin(list(POSE), ["yaw", "roll", "twist", "side", "hip_tilt", "head_turn", "head_tilt"]),
+    -1.0,
+    1.0,
+)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A posed person.
+    """A posed person, or several with the same leading dimensions (...).
 
     Attributes:
-        action: key of ``ACTIONS``.
-        points: landmarks by name, each (3,) in body heights: the COCO keypoints, and hands, toes,
-            heels, neck, pelvis, chest, head and mouth.
-        trunk, hips, head: (3, 3) rotations of chest, pelvis and head.
-        build: thickness of the limbs; 1 is average.
-        head_scale: size of the head; 1 is an adult's.
+        points: landmarks by name, each (..., 3) in body heights from the pelvis: the COCO
+            keypoints, and hands, toes, heels, neck, pelvis, chest, head and mouth.
+        trunk, hips, head: (..., 3, 3) rotations of chest, pelvis and head.
+        head_scale: (...) size of the head; 1 is an adult's.
+        seated: whether thighs and trunk are those of someone who sits.
     """
 
-    action: str
     points: dict[str, Floats]
     trunk: Floats
     hips: Floats
     head: Floats
-    build: float
-    head_scale: float
+    head_scale: Floats
+    seated: NDArray[np.bool_]
+
+    def keypoints(self, names: Sequence[str]) -> Floats:
+        """The landmarks of these names, (..., len(names), 3)."""
+        return np.stack([self.points[name] for name in names], -2)
 
 
-def rotation(axis: str, degrees: float) -> Floats:
-    """The (3, 3) rotation about "x", "y" or "z"."""
-    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    matrix = np.eye(3)
-    matrix[[i, i, j, j], [i, j, i, j]] = c, -s, s, c
-    return matrix
+def turned(frame: Frame, *turns: Turn) -> Frame:
+    """A frame followed by turns about its own axes: ("x", degrees (...)), ..."""
+    axes = list(frame)
+    for axis, degrees in turns:
+        i, j = AXES[axis]
+        angle = np.deg2rad(degrees)[..., None]
+        c, s = np.cos(angle), np.sin(angle)
+        axes[i], axes[j] = c * axes[i] + s * axes[j], c * axes[j] - s * axes[i]
+    return axes[0], axes[1], axes[2]
 
 
-def sample_figure(rng: np.random.Generator) -> Figure:
-    """Draw a person: an action, its angles, a build and a direction of view."""
-    names = list(ACTIONS)
-    weights = np.array([ACTIONS[name].weight for name in names])
-    name = names[rng.choice(len(names), p=weights / weights.sum())]
-    action = ACTIONS[name]
-    build, stature = rng.uniform(0.82, 1.3), rng.uniform(0.93, 1.07)
-    head_scale = rng.choice([1.0, 1.25], p=[0.85, 0.15]) * rng.uniform(0.93, 1.1)
-    order = rng.permutation(2)
-    lean = rng.uniform(*action.lean)
-    view = _view(rng)
-    hips = view @ rotation("x", 0.3 * lean) @ rotation("z", rng.normal(0, 3))
-    trunk = (
-        view
-        @ rotation("y", rng.normal(0, 10))
-        @ rotation("z", rng.normal(0, 5))
-        @ rotation("x", lean)
-    )
-    points = {"pelvis": np.zeros(3)}
-    points["chest"] = trunk @ [0, -0.19 * stature, 0]
-    points["neck"] = trunk @ [0, -0.30 * stature, 0.004]
-    shoulder_half, hip_half = rng.uniform(0.095, 0.125) * build**0.3, rng.uniform(0.05, 0.062)
+def along(frame: Frame, x: Floats | float, y: Floats | float, z: Floats | float) -> Floats:
+    """The vector (..., 3) with these coordinates (...) in a frame."""
+    point = np.zeros(3)
+    for axis, value in zip(frame, (x, y, z), strict=True):
+        if isinstance(value, np.ndarray) or value:
+            point = point + axis * np.asarray(value)[..., None]
+    return point
+
+
+def _matrix(frame: Frame) -> Floats:
+    return np.stack(np.broadcast_arrays(*frame), -1)
+
+
+def mirrored(pose: Floats) -> Floats:
+    """The pose vectors (..., P) of the mirror images."""
+    return pose[..., MIRROR] * MIRROR_SIGN
+
+
+def articulate(pose: Floats, ends_deg: Floats) -> Figure:
+    """Forward kinematics.
+
+    Args:
+        pose: (..., P) as ``POSE`` says.
+        ends_deg: (..., 6) for left and right: bend of the hand, bend of the foot, turn of the foot.
+    """
+    p = {name: pose[..., i] for name, i in INDEX.items()}
+    straight = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), np.array([0, 0, 1.0]))
+    view = turned(straight, ("z", p["roll"]), ("x", -p["pitch"]), ("y", p["yaw"]))
+    hips = turned(view, ("x", 0.3 * p["lean"]), ("z", p["hip_tilt"]))
+    trunk = turned(view, ("y", p["twist"]), ("z", p["side"]), ("x", p["lean"]))
+    at = {"pelvis": np.zeros((*pose.shape[:-1], 3))}
+    at["chest"] = along(trunk, 0, -0.19 * p["torso"], 0)
+    at["neck"] = along(trunk, 0, -0.30 * p["torso"], 0.004)
     for i, (side, sign) in enumerate(SIDES):
-        k = order[i]
-        out = rng.uniform(*action.arms_out[k])
+        hand, foot_bend, foot_turn = np.moveaxis(ends_deg[..., 3 * i : 3 * i + 3], -1, 0)
+        out, forward, twist, elbow = (
+            p[f"{side}_{name}"] for name in ("arm_out", "arm_forward", "arm_twist", "elbow")
+        )
         lift = 0.03 * np.sin(np.deg2rad(out) / 2) ** 2
-        shoulder = trunk @ [sign * (shoulder_half - lift), -(0.285 + lift) * stature, 0.004]
-        upper = (
-            trunk
-            @ rotation("z", -sign * out)
-            @ rotation("x", -rng.uniform(*action.arms_forward[k]))
-            @ rotation("y", sign * rng.uniform(-20, 55))
-        )
-        fore = upper @ rotation("x", -rng.uniform(*action.elbows[k]))
-        elbow = shoulder + upper @ [0, 0.176 * stature, 0]
-        wrist = elbow + fore @ [0, 0.15 * stature, 0]
-        points[f"{side}_shoulder"], points[f"{side}_elbow"] = shoulder, elbow
-        points[f"{side}_wrist"] = wrist
-        points[f"{side}_hand"] = wrist + fore @ rotation("x", -rng.uniform(-20, 40)) @ [0, 0.07, 0]
+        shoulder = along(trunk, sign * (p["shoulders"] - lift), -(0.285 + lift) * p["torso"], 0.004)
+        upper = turned(trunk, ("z", -sign * out), ("x", -forward), ("y", sign * twist))
+        fore = turned(upper, ("x", -elbow))
+        at[f"{side}_shoulder"] = shoulder
+        at[f"{side}_elbow"] = shoulder + along(upper, 0, 0.176 * p["arms"], 0)
+        at[f"{side}_wrist"] = at[f"{side}_elbow"] + along(fore, 0, 0.15 * p["arms"], 0)
+        palm = turned(fore, ("x", -hand))
+        at[f"{side}_hand"] = at[f"{side}_wrist"] + along(palm, 0, 0.07 * p["arms"], 0)
 
-        hip = hips @ [sign * hip_half, 0.0, 0.0]
-        thigh = (
-            view
-            @ rotation("z", -sign * rng.uniform(*action.spread))
-            @ rotation("x", -rng.uniform(*action.hips[k]))
-            @ rotation("y", -sign * rng.uniform(-5, 20))
+        out, flexion, twist, knee = (
+            p[f"{side}_{name}"] for name in ("leg_out", "hip", "leg_twist", "knee")
         )
-        shin = thigh @ rotation("x", rng.uniform(*action.knees[k]))
-        foot = shin @ rotation("x", rng.uniform(-22, 8)) @ rotation("y", -sign * rng.uniform(0, 18))
-        knee = hip + thigh @ [0, 0.243 * stature, 0]
-        ankle = knee + shin @ [0, 0.235 * stature, 0]
-        points[f"{side}_hip"], points[f"{side}_knee"], points[f"{side}_ankle"] = hip, knee, ankle
-        points[f"{side}_heel"] = ankle + foot @ [0, 0.028, 0.018]
-        points[f"{side}_toes"] = ankle + foot @ [0, 0.034, -0.098]
-    head = (
-        trunk
-        @ rotation("x", -0.6 * lean + rng.normal(2, 12))
-        @ rotation("y", rng.normal(0, 24))
-        @ rotation("z", rng.normal(0, 7))
+        thigh = turned(view, ("z", -sign * out), ("x", -flexion), ("y", -sign * twist))
+        shin = turned(thigh, ("x", knee))
+        foot = turned(shin, ("x", foot_bend), ("y", -sign * foot_turn))
+        at[f"{side}_hip"] = along(hips, sign * p["hips"], 0, 0)
+        at[f"{side}_knee"] = at[f"{side}_hip"] + along(thigh, 0, 0.243 * p["legs"], 0)
+        at[f"{side}_ankle"] = at[f"{side}_knee"] + along(shin, 0, 0.235 * p["legs"], 0)
+        at[f"{side}_heel"] = at[f"{side}_ankle"] + along(foot, 0, 0.028, 0.018)
+        at[f"{side}_toes"] = at[f"{side}_ankle"] + along(foot, 0, 0.034, -0.098)
+    head = turned(
+        trunk, ("x", p["nod"] - 0.6 * p["lean"]), ("y", p["head_turn"]), ("z", p["head_tilt"])
     )
-    points["head"] = points["neck"] + head @ [0, -0.098 * head_scale, -0.012]
-    for landmark, offset in FACE.items():
-        points[landmark] = points["head"] + head @ (head_scale * np.array(offset))
-    return Figure(name, points, trunk, hips, head, build, head_scale)
+    size = p["head_size"]
+    at["head"] = at["neck"] + along(head, 0, -0.098 * size, -0.012)
+    for landmark, (x, y, z) in FACE.items():
+        at[landmark] = at["head"] + along(head, size * x, size * y, size * z)
+    thighs = np.stack([p["left_hip"] - p["lean"] / 3, p["right_hip"] - p["lean"] / 3])
+    bent = np.minimum(p["left_knee"], p["right_knee"]) < 115
+    seated = (thighs.min(0) > 50) & (thighs.max(0) < 105) & (p["lean"] < 40) & bent
+    return Figure(at, _matrix(trunk), _matrix(hips), _matrix(head), size, seated)
 
 
-def _view(rng: np.random.Generator) -> Floats:
-    """Camera: mostly from the front, often from a side, sometimes from behind; a little tilted."""
-    kind = rng.choice(3, p=[0.55, 0.3, 0.15])
-    yaw = [rng.normal(0, 28), rng.choice([-90, 90]) + rng.normal(0, 22), 180 + rng.normal(0, 28)]
-    roll = rng.normal(0, 5) if rng.random() < 0.92 else rng.uniform(-90, 90)
-    return rotation("z", roll) @ rotation("x", -rng.normal(6, 9)) @ rotation("y", yaw[kind])
+def looks_away(figure: Figure, name: str) -> NDArray[np.bool_]:
+    """Whether a landmark (...) of the face lies on the far side of the head."""
+    offset = figure.points[name] - figure.points["head"]
+    return np.asarray(offset[..., 2] > 0.3 * np.linalg.norm(offset, axis=-1))

@@ -1,13 +1,18 @@
-"""Drawn people in COCO layout: data without a download, for calibration, trials and pictures."""
+"""Drawn people in COCO layout: data without a download, for calibration, trials and pretraining."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +22,21 @@ from numpy.typing import NDArray
 
 from mvpose.data.drawn_body import paint_figure
 from mvpose.data.drawn_canvas import Canvas, new_canvas
+from mvpose.data.drawn_obstacles import paint_obstacles
 from mvpose.data.drawn_parts import sample_looks
-from mvpose.data.drawn_pose import sample_figure
-from mvpose.data.drawn_scene import background, photograph, random_color
+from mvpose.data.drawn_people import FEWEST_KEYPOINTS, Placed, place_people
+from mvpose.data.drawn_scene import background, photograph
+from mvpose.data.pose_prior import SHIPPED, shipped_prior
 from mvpose.errors import InputError
 from mvpose.files import unwritable
 from mvpose.spec import COCO17
 
 PREFIX = "synthetic:"
-FEWEST_KEYPOINTS = 6
-SIZES_WH = ((480, 360), (360, 480), (480, 320), (400, 400), (320, 480), (512, 384))
+LONG_SIDE_PX = 480
+MOST_PEOPLE = 8
+FEWEST_PER_WORKER = 32
+Track = Callable[[Iterable[int]], Iterable[int]]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,18 @@ class DrawnPerson:
         keypoints_px: (17, 3) x, y and visibility (0 unlabelled, 1 hidden, 2 visible).
         box_xywh_px: (4,) left, top, width, height of the visible body.
         area_px: visible pixels.
+        keypoints_3d: (17, 3) x, y, z in body heights from the pelvis: to the right, down and away
+            from the camera. All of them, also where the picture shows none.
+        scale_px, pelvis_px: the camera, which has no perspective: a point of the body lies at
+            scale_px * (x, y) + pelvis_px (2,) in the picture.
     """
 
     keypoints_px: NDArray[np.float64]
     box_xywh_px: NDArray[np.float64]
     area_px: float
+    keypoints_3d: NDArray[np.float64]
+    scale_px: float
+    pelvis_px: NDArray[np.float64]
 
 
 def draw_person(
@@ -59,15 +76,10 @@ def draw_person(
 def draw_scene(rng: np.random.Generator, count: int) -> tuple[NDArray[np.uint8], list[DrawnPerson]]:
     """Draw a picture (H, W, 3) of ``count`` people, from the farthest to the nearest.
 
-    Each has at least six labelled keypoints in the picture.
+    Each has at least five labelled keypoints in the picture.
     """
-    width, height = SIZES_WH[rng.integers(len(SIZES_WH))]
-    scene = background(rng, height, width)
-    while True:
-        canvas = new_canvas(rng, scene)
-        people = _paint_people(rng, canvas, count)
-        if all((p.keypoints_px[:, 2] > 0).sum() >= FEWEST_KEYPOINTS for p in people):
-            return photograph(rng, canvas.picture), people
+    encoded, _, people = _draw(rng, count)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1], np.uint8), people
 
 
 def write_synthetic(
@@ -75,32 +87,39 @@ def write_synthetic(
     count: int,
     seed: int,
     split: str,
-    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+    track: Track = iter,
+    workers: int | None = None,
 ) -> None:
     """Write drawn pictures and their annotations in COCO layout.
 
+    Beside COCO's fields an annotation has ``keypoints_3d``, 17 times x, y, z in body heights from
+    the pelvis (right, down, away from the camera) and the visibility of the keypoint, and
+    ``camera`` with ``scale_px`` and ``offset_px``: x and y times the scale plus the offset are
+    pixels.
+
     Args:
         folder: gets ``annotations/person_keypoints_<split>.json`` and the images in ``<split>/``.
-        count: images, of one to three people each.
-        seed: the same seed draws the same pictures.
+        count: images, of as many people each as photographs have, eight at most.
+        seed: the same seed draws the same pictures, whatever the workers.
         split: "train", "val", ...
         track: wraps the image numbers, to show progress.
+        workers: processes that draw; left out, one per core, and fewer for few pictures.
+
+    Raises:
+        InputError: a drawing process was killed.
+        OSError: the folder can't be written.
     """
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     (folder / split).mkdir(exist_ok=True)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for number in track(range(1, count + 1)):
-        rng = np.random.default_rng([seed, number])
-        image, people = draw_scene(rng, int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])))
-        name = f"{number:06d}.jpg"
-        quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
-        encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), quality)[1]
-        (folder / split / name).write_bytes(encoded.tobytes())
-        height, width = image.shape[:2]
-        images.append({"id": number, "file_name": name, "width": width, "height": height})
-        for person in people:
-            annotations.append(_annotation(len(annotations) + 1, number, person))
+    images: list[Row] = []
+    annotations: list[Row] = []
+    numbers = range(1, count + 1)
+    write = partial(_write_picture, folder / split, seed)
+    workers = min(workers or os.cpu_count() or 1, max(1, count // FEWEST_PER_WORKER))
+    drawn = _in_processes(write, numbers, workers) if workers > 1 else map(write, numbers)
+    for _, (image, people) in zip(track(numbers), drawn, strict=True):
+        images.append(image)
+        annotations += [{"id": len(annotations) + k, **row} for k, row in enumerate(people, 1)]
     category = {
         "id": 1,
         "name": "person",
@@ -112,9 +131,7 @@ def write_synthetic(
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
-def resolve_data(
-    text: str, split: str, track: Callable[[Iterable[int]], Iterable[int]] = iter
-) -> Path:
+def resolve_data(text: str, split: str, track: Track = iter) -> Path:
     """The folder that ``--data`` means.
 
     Args:
@@ -148,37 +165,38 @@ def resolve_data(
     return folder
 
 
-def _paint_people(rng: np.random.Generator, canvas: Canvas, count: int) -> list[DrawnPerson]:
-    height, width = canvas.owner.shape
-    sizes = np.sort(height * rng.uniform(0.5, 1.25 if count == 1 else 0.95, count))
-    slots = (rng.permutation(count) + 0.5) / count
+def _draw(
+    rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.uint8], tuple[int, int], list[DrawnPerson]]:
+    """The bytes of a JPEG, its width and height, and who is in it."""
+    prior = shipped_prior()
+    size = prior.sizes_wh[rng.choice(len(prior.sizes_wh), p=prior.size_weights)]
+    width, height = (size * LONG_SIDE_PX / size.max()).round().astype(int).tolist()
+    scene = background(rng, height, width)
+    while True:
+        canvas = new_canvas(rng, scene)
+        placed = place_people(rng, prior, count, (width, height))
+        people = _paint_people(rng, canvas, placed, prior.legs_hidden)
+        if all((p.keypoints_px[:, 2] > 0).sum() >= FEWEST_KEYPOINTS for p in people):
+            return photograph(rng, canvas.picture), (width, height), people
+
+
+def _paint_people(
+    rng: np.random.Generator, canvas: Canvas, people: list[Placed], legs_hidden: float
+) -> list[DrawnPerson]:
     keypoints = []
-    for person, (size, slot) in enumerate(zip(sizes, slots, strict=True)):
-        figure = sample_figure(rng)
-        joints = np.stack([figure.points[name][:2] for name in COCO17.keypoints]) * size
-        middle = (joints.min(0) + joints.max(0)) / 2
-        wanted = np.array([width * (slot + rng.normal(0, 0.08)), height * rng.normal(0.52, 0.06)])
-        looks = sample_looks(rng)
-        keypoints.append(paint_figure(rng, canvas, figure, looks, size, wanted - middle, person))
-    if rng.random() < 0.15:
-        _paint_obstacle(rng, canvas)
-    return [_visible_person(canvas, number, points) for number, points in enumerate(keypoints)]
+    for number, placed in enumerate(people):
+        keypoints.append(paint_figure(rng, canvas, placed, sample_looks(rng), number))
+        paint_obstacles(rng, canvas, placed, legs_hidden)
+    return [
+        _visible_person(canvas, number, points, placed)
+        for number, (points, placed) in enumerate(zip(keypoints, people, strict=True))
+    ]
 
 
-def _paint_obstacle(rng: np.random.Generator, canvas: Canvas) -> None:
-    """Something in the foreground: a table or wall from below, or a post."""
-    height, width = canvas.owner.shape
-    top = np.array([rng.uniform(-0.2, 0.7) * width, rng.uniform(0.7, 0.92) * height])
-    size = np.array([rng.uniform(0.3, 1.0) * width, height])
-    if rng.random() < 0.3:
-        top[1], size[0] = 0, rng.uniform(0.02, 0.06) * width
-    low, high = top.astype(int).tolist(), (top + size).astype(int).tolist()
-    cv2.rectangle(canvas.picture, low, high, random_color(rng).tolist(), -1)
-    canvas.parts.append((-1, "obstacle"))
-    cv2.rectangle(canvas.owner, low, high, (len(canvas.parts) - 1,), -1)
-
-
-def _visible_person(canvas: Canvas, person: int, keypoints_px: NDArray[np.float64]) -> DrawnPerson:
+def _visible_person(
+    canvas: Canvas, person: int, keypoints_px: NDArray[np.float64], placed: Placed
+) -> DrawnPerson:
     """Box, area and final visibility of a person, once everyone is painted."""
     own = np.array([number == person and name != "seat" for number, name in canvas.parts] + [False])
     mask = own[canvas.owner]
@@ -188,12 +206,44 @@ def _visible_person(canvas: Canvas, person: int, keypoints_px: NDArray[np.float6
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     if not mask.any():
         points[:] = 0
-    return DrawnPerson(points, np.array([x, y, w, h], np.float64), float(mask.sum()))
+    return DrawnPerson(
+        points,
+        np.array([x, y, w, h], np.float64),
+        float(mask.sum()),
+        placed.figure.keypoints(COCO17.keypoints),
+        placed.scale_px,
+        placed.pelvis_px,
+    )
 
 
-def _annotation(number: int, image: int, person: DrawnPerson) -> dict[str, Any]:
+def _in_processes(
+    write: Callable[[int], tuple[Row, list[Row]]], numbers: range, workers: int
+) -> Iterator[tuple[Row, list[Row]]]:
+    """Map over the numbers in several processes, in order."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
+    try:
+        yield from pool.map(write, numbers, chunksize=8)
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that draws people was killed", "it ran out of memory; use fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write_picture(folder: Path, seed: int, number: int) -> tuple[Row, list[Row]]:
+    """Draw and write a picture; its row and those of its people, without ids."""
+    rng = np.random.default_rng([seed, number])
+    encoded, (width, height), people = _draw(rng, shipped_prior().sample_count(rng, MOST_PEOPLE))
+    name = f"{number:06d}.jpg"
+    (folder / name).write_bytes(encoded.tobytes())
+    image = {"id": number, "file_name": name, "width": width, "height": height}
+    return image, [_annotation(number, person) for person in people]
+
+
+def _annotation(image: int, person: DrawnPerson) -> Row:
+    space = np.concatenate([person.keypoints_3d.round(5), person.keypoints_px[:, 2:]], 1)
     return {
-        "id": number,
         "image_id": image,
         "category_id": 1,
         "iscrowd": 0,
@@ -201,10 +251,16 @@ def _annotation(number: int, image: int, person: DrawnPerson) -> dict[str, Any]:
         "area": person.area_px,
         "num_keypoints": int((person.keypoints_px[:, 2] > 0).sum()),
         "keypoints": person.keypoints_px.round(2).ravel().tolist(),
+        "keypoints_3d": space.ravel().tolist(),
+        "camera": {
+            "scale_px": round(person.scale_px, 4),
+            "offset_px": person.pelvis_px.round(4).tolist(),
+        },
     }
 
 
 def _drawing_version() -> str:
-    """Changes with the code that draws, so that a cached folder is never of older drawings."""
-    code = [Path(__file__).parent / "synthetic.py", *Path(__file__).parent.glob("drawn_*.py")]
+    """Changes with what decides the drawings, so that a cached folder is never of older ones."""
+    here = Path(__file__).parent
+    code = [here / "synthetic.py", here / "pose_prior.py", *here.glob("drawn_*.py"), SHIPPED]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(code))).hexdigest()[:8]
