@@ -1,6 +1,7 @@
-"""Writes the README's tables from the committed results; run it with ``python -m``.
+"""Writes the tables of README and model card from the committed results.
 
     python -m mvpose.benchmark.readme README.md benchmark
+    python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
 share a table.
@@ -15,6 +16,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mvpose.benchmark.markdown import interval, markdown, percent
+from mvpose.benchmark.training_tables import (
+    ablation_table,
+    checkpoint_table,
+    decoding_table,
+    loader_table,
+)
 from mvpose.files import write_text
 
 
@@ -22,16 +30,19 @@ def tables(folder: Path) -> dict[str, str]:
     """The tables by the name of their marker.
 
     Args:
-        folder: holds ``results/export.json``, ``results/benchmark.json``, ``results/float.json``
-            and ``published.csv``.
+        folder: holds ``results/*.json`` and ``published.csv``.
     """
-    results = folder / "results"
-    exports, timings, checkpoint = (
-        json.loads((results / f"{name}.json").read_text("utf-8"))
-        for name in ("export", "benchmark", "float")
-    )
+    found = {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in (folder / "results").glob("*.json")
+    }
+    exports, checkpoint = found["export"], found["float"]
     return {
-        "files": _files(exports, timings, checkpoint),
+        "files": _files(exports, found["benchmark"], checkpoint),
+        "checkpoint": checkpoint_table(checkpoint, found["float_flip"], exports),
+        "decoding": decoding_table(found["decoding"]),
+        "ablation": ablation_table(found["ablation"]),
+        "loader": loader_table(found["loader"]),
         "keypoints": _keypoints(checkpoint, exports),
         "published": _published(folder / "published.csv"),
     }
@@ -50,11 +61,10 @@ def _files(
 ) -> str:
     by_file = {row["file"]: row for row in timings}
     size = f"{timings[0]['size_bytes'] / 1e6:.1f}"
-    ap = f"{100 * checkpoint['ap']:.1f}"
+    ap = percent(checkpoint["ap"])
     rows = [["PyTorch, float (checkpoint in half precision)", size, "1.00", "", "", ap, ""]]
     for row in exports:
         timing, parity = by_file[row["file"]]["timing"], row["parity"]
-        change = row["ap_difference"]
         rows.append(
             [
                 f"`{row['recipe']}`",
@@ -62,9 +72,8 @@ def _files(
                 f"{timing['speedup']:.2f}",
                 f"{parity['sqnr_db']:.1f}",
                 f"{parity['shift_median_px']:.2f} / {parity['shift_p95_px']:.2f}",
-                f"{100 * row['accuracy']['ap']:.1f}",
-                f"{100 * change['difference']:+.1f} "
-                f"[{100 * change['low']:+.1f}, {100 * change['high']:+.1f}]",
+                percent(row["accuracy"]["ap"]),
+                interval(row["ap_difference"]),
             ]
         )
     header = ["file", "MB", "speed", "SQNR dB", "shift px median / p95", "AP", "AP - float [95 %]"]
@@ -80,7 +89,7 @@ def _files(
         f"PyTorch {timed['protocol']['version']}, "
         f"ai-edge-litert {timings[1]['timing']['protocol']['version']}.\n"
     )
-    return _markdown(header, rows) + note
+    return markdown(header, rows) + note
 
 
 def _keypoints(checkpoint: dict[str, Any], exports: list[dict[str, Any]]) -> str:
@@ -90,19 +99,14 @@ def _keypoints(checkpoint: dict[str, Any], exports: list[dict[str, Any]]) -> str
         [name, *(f"{100 * a['ap_by_keypoint'][name]:.1f}" for a in shown.values())]
         for name in checkpoint["ap_by_keypoint"]
     ]
-    return _markdown(["AP of the keypoint alone, measured", *shown], rows)
+    return markdown(["AP of the keypoint alone, measured", *shown], rows)
 
 
 def _published(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     header = ["model", "input", "M params", "GFLOPs", "AP", "source"]
-    return _markdown(header, [list(row.values()) for row in rows])
-
-
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(header, [list(row.values()) for row in rows])
 
 
 if __name__ == "__main__":

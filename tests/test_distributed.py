@@ -1,4 +1,4 @@
-"""Two processes compute what one does with twice their batch: gradients, and AP to the last digit."""
+"""Two processes compute what one does with twice their batch: gradients, and the same AP."""
 
 import os
 import subprocess

@@ -5,18 +5,33 @@ from pathlib import Path
 import pytest
 
 from mvpose.benchmark.readme import fill, tables
+from mvpose.files import sha256
+from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+README, CARD = (
+    (ROOT / name).read_text("utf-8") for name in ("README.md", "mvpose/assets/MODEL_CARD.md")
+)
 
 
-def test_tables_are_those_of_the_results() -> None:
-    assert fill(README, tables(ROOT / "benchmark")) == README
+@pytest.mark.parametrize("text", [README, CARD], ids=["README", "model card"])
+def test_tables_are_those_of_the_results(text: str) -> None:
+    assert fill(text, tables(ROOT / "benchmark")) == text
 
 
-@pytest.mark.parametrize("name", ["files", "keypoints", "published"])
-def test_a_changed_result_would_be_seen(name: str) -> None:
-    assert fill(README, {name: "| nothing |\n"}) != README
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *((README, name) for name in ("files", "keypoints", "published", "loader")),
+        *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
+    ],
+)
+def test_a_changed_result_would_be_seen(text: str, name: str) -> None:
+    assert fill(text, {name: "| nothing |\n"}) != text
+
+
+def test_the_card_is_of_the_checkpoint() -> None:
+    assert sha256(SHIPPED) in CARD
 
 
 @pytest.mark.parametrize("link", ["mvpose/assets/MODEL_CARD.md", "mvpose/training/recipes"])

@@ -93,7 +93,7 @@ def train(
         recipe = replace(recipe, samples_per_epoch=sum(len(s.crops) for s in sources))
     check_writable(out)
     check_space(out, spec)
-    lock = _claim(out)
+    lock = claim(out) if _is_first_process() else None
     try:
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = build_network(spec.network)
@@ -225,13 +225,12 @@ def rehearse(module: PoseTraining, samples: PoseSamples) -> None:
             )
 
 
-@rank_zero_only
-def _claim(out: Path) -> object:
-    return claim(out)
+def _is_first_process() -> bool:
+    return rank_zero_only.rank in (0, None)
 
 
 def _say(text: str) -> None:
-    if rank_zero_only.rank in (0, None):
+    if _is_first_process():
         print(text)
 
 
