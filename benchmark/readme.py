@@ -52,7 +52,7 @@ def fill(text: str, contents: dict[str, str]) -> str:
     """Replace what stands between ``<!-- table NAME -->`` and ``<!-- end -->``."""
     for name, table in contents.items():
         pattern = rf"(?<=<!-- table {name} -->\n).*?(?=<!-- end -->)"
-        text = re.sub(pattern, table.replace("\\", r"\\"), text, flags=re.DOTALL)
+        text = re.sub(pattern, table.replace("\\", r"\\"), text, count=1, flags=re.DOTALL)
     return text
 
 
