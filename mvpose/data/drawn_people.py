@@ -37,9 +37,12 @@ class Placed:
     def keypoints_px(self, size_wh: tuple[int, int]) -> Floats:
         """(17, 3): x, y and 2, or zeros where COCO has no label: outside, or a face turned away."""
         points = self.pixels(self.figure.keypoints(COCO17.keypoints))
-        labelled = ((points >= 0) & (points <= np.subtract(size_wh, 1))).all(1)
-        for k in range(FACE_POINTS):
-            labelled[k] &= not looks_away(self.figure, COCO17.keypoints[k])
+        inside = np.asarray((points >= 0) & (points <= np.subtract(size_wh, 1)))
+        faces = [
+            k >= FACE_POINTS or not looks_away(self.figure, name)
+            for k, name in enumerate(COCO17.keypoints)
+        ]
+        labelled = np.asarray(inside.all(1) & np.array(faces))
         return np.concatenate([points, np.full((17, 1), 2.0)], 1) * labelled[:, None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def fit_prior(people: People, count: int, seed: int = 0, track: Track = iter) ->
 def save_prior(prior: PosePrior, path: Path) -> None:
     """Write a prior: the mixture in half precision, no pose of any person."""
     half = {"weights", "means", "factors"}
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.asarray(value, np.float16 if name in half else None)
         for name, value in vars(prior).items()
     }
