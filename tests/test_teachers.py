@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,11 @@ def test_other_runtimes_run_in_numpy(small_spec: ModelSpec, clouds: Any) -> None
     assert infer(NumpyRuntime(runtime), crops).numpy() == pytest.approx(
         expected.numpy(), abs=1e-4 * float(expected.abs().max())
     )
+
+
+def test_teachers_are_shared_by_copies(dots: Any) -> None:
+    teachers = Teachers(((dots, 1.0),))
+    assert copy.deepcopy({"of a module": teachers})["of a module"] is teachers
 
 
 def test_several_teachers_are_averaged_by_weight(dots: Any) -> None:

@@ -43,6 +43,10 @@ class Teachers:
     runtimes: tuple[tuple[Runtime, float], ...]
     peak_floor: float = 0.2
 
+    def __deepcopy__(self, _memo: dict[int, object]) -> Teachers:
+        """Shared, not copied, by the copy of a training module that averages its weights."""
+        return self
+
     @classmethod
     def load(cls, distillation: Distillation) -> Teachers:
         """Load a recipe's teachers; on a CPU they have as many threads as PyTorch.
