@@ -119,6 +119,15 @@ def small_export(reference: TorchRuntime, float_file: Path, io: str = "float32")
     )
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """What is the same to the last bit in any run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> KeypointData:
     """A few drawn pictures with one to several people each."""

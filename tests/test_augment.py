@@ -1,7 +1,6 @@
 """Batched augmentation does what going one by one in NumPy does, with the same random numbers."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -41,13 +40,7 @@ STRONG = Augmentation(
 TALL = Preprocess(96, 128)
 SQUARE = Preprocess(128, 128)
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(

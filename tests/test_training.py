@@ -5,7 +5,6 @@ import resource
 import signal
 import warnings
 from collections import namedtuple
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,8 @@ TINY = TrainRecipe(
     ema_decay=0.9,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -51,14 +52,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_synthetic(folder, 4, seed=0, split="train")
     write_synthetic(folder, 2, seed=1, split="val")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(recipe: TrainRecipe, data: Path, out: Path, **options: Any) -> Path:

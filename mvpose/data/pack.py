@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +29,7 @@ from mvpose.data.shard_index import (
     parse_index,
     unfinished_path,
 )
+from mvpose.data.workers import ordered_map
 from mvpose.errors import InputError
 from mvpose.files import check_writable, replacing, sha256, write_text
 
@@ -111,8 +107,10 @@ def pack(
     step = settings.shard_people
     labelled = _labelled(data)[len(index.shards) * step :]
     parts = [labelled[start : start + step] for start in range(0, len(labelled), step)]
-    with _encoder(settings, workers) as encode:
-        encoded = iter(track(chain.from_iterable(map(encode, parts)), len(labelled)))
+    encode = partial(encode_people, settings=settings)
+    with ordered_map(workers, "encodes pictures") as run:
+        chunks = chain.from_iterable(run(encode, _chunks(part)) for part in parts)
+        encoded = iter(track(chain.from_iterable(chunks), len(labelled)))
         for part in parts:
             path = out / f"{settings.split}-{len(index.shards):06d}.tar"
             people = list(zip(part, islice(encoded, len(part)), strict=True))
@@ -203,35 +201,8 @@ def _labelled(data: KeypointData) -> list[Labelled]:
     return labelled
 
 
-@contextmanager
-def _encoder(
-    settings: PackSettings, workers: int
-) -> Iterator[Callable[[list[Labelled]], Iterator[Encoded]]]:
-    """A function that encodes people in their order, in this process or in several."""
-    work = partial(encode_people, settings=settings)
-
-    def chunks(people: list[Labelled]) -> Iterator[list[Labelled]]:
-        return (people[start : start + CHUNK] for start in range(0, len(people), CHUNK))
-
-    if workers <= 1:
-        yield lambda people: chain.from_iterable(map(work, chunks(people)))
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    try:
-        yield lambda people: chain.from_iterable(pool.map(work, chunks(people)))
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that encodes pictures was stopped by the system",
-            "memory probably ran out: lower --workers; the same command goes on where it stopped",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the process that writes, and the other cores to the other workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
+def _chunks(people: list[Labelled]) -> Iterator[list[Labelled]]:
+    return (people[start : start + CHUNK] for start in range(0, len(people), CHUNK))
 
 
 def _write_shard(path: Path, people: list[tuple[int, bytes, bytes]]) -> Shard:

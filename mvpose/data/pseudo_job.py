@@ -5,17 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import cv2
 
 from mvpose.data.coco import find_split
 from mvpose.data.pseudo_journal import Journal, Labelled, Labels
@@ -30,6 +24,7 @@ from mvpose.data.pseudo_labels import (
     source_counts,
 )
 from mvpose.data.teacher_views import Floats, Voters
+from mvpose.data.workers import ordered_map
 from mvpose.errors import InputError
 from mvpose.files import check_new, check_writable, replacing, sha256, write_text
 
@@ -107,10 +102,13 @@ def pseudo_label(
     check_writable(final.parent)
     lock = claim(out)
     try:
-        with Journal(final.parent, split, manifest, overwrite) as journal:
+        with (
+            Journal(final.parent, split, manifest, overwrite) as journal,
+            ordered_map(workers, "labels people") as run,
+        ):
             rest = [item for item in subjects.people.items() if item[0] not in journal.done]
             chunks = [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)]
-            for chunk in track(_mapped(work, chunks, workers), len(chunks)):
+            for chunk in track(run(work, chunks), len(chunks)):
                 bad = next((found for _, found in chunk if isinstance(found, str)), None)
                 if bad and not skip_bad:
                     raise InputError(bad, "mend or replace it, or go on without it: --skip-bad")
@@ -155,31 +153,6 @@ def label_chunk(chunk: Chunk, teachers: Models, device: str, settings: LabelSett
         ids = [subject.person.annotation_id for subject in subjects]
         labelled.append((image_id, dict(zip(ids, rows, strict=True))))
     return labelled
-
-
-def _mapped(
-    work: Callable[[Chunk], Labelled], chunks: Sequence[Chunk], workers: int
-) -> Iterator[Labelled]:
-    """``map``, in this process or in several, in order."""
-    if workers <= 1:
-        yield from map(work, chunks)
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    try:
-        yield from pool.map(work, chunks)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that labels people was stopped by the system",
-            "memory probably ran out: lower --workers; the same command goes on where it stopped",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the process that writes, and the other cores to the other workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 def _manifest(

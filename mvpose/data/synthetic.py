@@ -7,12 +7,9 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from mvpose.data.drawn_parts import sample_looks
 from mvpose.data.drawn_people import FEWEST_KEYPOINTS, Placed, place_people
 from mvpose.data.drawn_scene import background, photograph
 from mvpose.data.pose_prior import SHIPPED, shipped_prior
+from mvpose.data.workers import ordered_map
 from mvpose.errors import InputError
 from mvpose.files import unwritable
 from mvpose.spec import COCO17
@@ -116,10 +114,10 @@ def write_synthetic(
     numbers = range(1, count + 1)
     write = partial(_write_picture, folder / split, seed)
     workers = min(workers or os.cpu_count() or 1, max(1, count // FEWEST_PER_WORKER))
-    drawn = _in_processes(write, numbers, workers) if workers > 1 else map(write, numbers)
-    for _, (image, people) in zip(track(numbers), drawn, strict=True):
-        images.append(image)
-        annotations += [{"id": len(annotations) + k, **row} for k, row in enumerate(people, 1)]
+    with ordered_map(workers, "draws people") as run:
+        for _, (image, people) in zip(track(numbers), run(write, numbers), strict=True):
+            images.append(image)
+            annotations += [{"id": len(annotations) + k, **row} for k, row in enumerate(people, 1)]
     category = {
         "id": 1,
         "name": "person",
@@ -214,21 +212,6 @@ def _visible_person(
         placed.scale_px,
         placed.pelvis_px,
     )
-
-
-def _in_processes(
-    write: Callable[[int], tuple[Row, list[Row]]], numbers: range, workers: int
-) -> Iterator[tuple[Row, list[Row]]]:
-    """Map over the numbers in several processes, in order."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,))
-    try:
-        yield from pool.map(write, numbers, chunksize=8)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that draws people was killed", "it ran out of memory; use fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _write_picture(folder: Path, seed: int, number: int) -> tuple[Row, list[Row]]:
