@@ -1,11 +1,11 @@
 """The deploy form: the same function, rewritten for phones.
 
-Batch 1; no tensor above rank 4, and none of rank 4 whose leading dimension is not 1, as GPU
-delegates ask for (attention's products run in rank 3, where converters need no reshapes between
-them); BatchNorm and the affine part of LayerNorm folded into their neighbours; separate projections
-for query, key and value, the scale folded into the query's; patches unfolded by 4-D reshapes and
-transposes; each transposed convolution as four 2x2 convolutions whose outputs are interleaved;
-normalisation of the image inside the graph.
+Exported with batch 1; then no tensor is above rank 4, and none of rank 4 has a leading dimension
+other than 1, as GPU delegates ask for (attention's products run in rank 3, where converters need no
+reshapes between them); BatchNorm and the affine part of LayerNorm folded into their neighbours;
+separate projections for query, key and value, the scale folded into the query's; patches unfolded
+by 4-D reshapes and transposes; each transposed convolution as four 2x2 convolutions whose outputs
+are interleaved; normalisation of the image inside the graph.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def deploy(model: nn.Module, preprocess: Preprocess) -> DeployNet:
         preprocess: its normalisation goes into the graph.
 
     Returns:
-        A network in eval mode from RGB crops (1, 3, H, W), 0..255, to heatmaps (1, K, h, w).
+        A network in eval mode from RGB crops (B, 3, H, W), 0..255, to heatmaps (B, K, h, w).
 
     Raises:
         InputError: it is another network.
@@ -99,7 +99,7 @@ class PlainNorm(nn.Module):
 
 
 class DeployAttention(nn.Module):
-    """Attention over [1, P * N, C]: the N tokens of each patch position p attend to each other."""
+    """Attention over [B, P * N, C]: the N tokens of each patch position p attend to each other."""
 
     def __init__(self, attention: Attention, norm: nn.LayerNorm, positions: int) -> None:
         super().__init__()
@@ -114,21 +114,21 @@ class DeployAttention(nn.Module):
         self.proj = attention.proj
 
     def forward(self, x: Tensor) -> Tensor:
-        _, tokens, c = x.shape
+        b, tokens, c = x.shape
         d = c // self.heads
 
         def split(y: Tensor) -> Tensor:
-            # [1, P * N, C] -> [1, P * N, heads, d] -> [1, heads, P * N, d] -> [heads * P, N, d]
-            y = y.reshape(1, tokens, self.heads, d).transpose(1, 2)
-            return y.reshape(self.heads * self.positions, tokens // self.positions, d)
+            # [B, P * N, C] -> [B, P * N, heads, d] -> [B, heads, P * N, d] -> [B * heads * P, N, d]
+            y = y.reshape(b, tokens, self.heads, d).transpose(1, 2)
+            return y.reshape(b * self.heads * self.positions, tokens // self.positions, d)
 
         q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
         y = torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)), -1), v)
-        return self.proj(y.reshape(1, self.heads, tokens, d).transpose(1, 2).reshape(1, tokens, c))
+        return self.proj(y.reshape(b, self.heads, tokens, d).transpose(1, 2).reshape(b, tokens, c))
 
 
 class DeployTransformer(nn.Module):
-    """Transformer layer over [1, P * N, C] with plain normalisation."""
+    """Transformer layer over [B, P * N, C] with plain normalisation."""
 
     def __init__(self, layer: Transformer, positions: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class DeployTransformer(nn.Module):
 
 
 class DeployMobileViTBlock(nn.Module):
-    """MobileViT block with 4-D unfolding, batch 1."""
+    """MobileViT block with 4-D unfolding."""
 
     def __init__(self, block: MobileViTBlock) -> None:
         super().__init__()
@@ -179,20 +179,21 @@ class DeployMobileViTBlock(nn.Module):
         return self.fuse(torch.cat((x, self.from_tokens(y)), 1))
 
     def _unfold(self, x: Tensor) -> Tensor:
-        """[1, C, H, W] -> [1, P * N, C], the patch positions column by column."""
-        _, c, h, w = x.shape
+        """[B, C, H, W] -> [B, P * N, C], the patch positions column by column."""
+        b, c, h, w = x.shape
         p = self.patch
         x = x.permute(0, 2, 3, 1)
-        x = x.reshape(1, h // p, p, w * c).transpose(1, 2)  # [1, row in patch, patch row, W * C]
-        x = x.reshape(1, h * w // p, p, c).transpose(1, 2)  # [1, column in patch, rest, C]
-        return x.reshape(1, h * w, c)
+        x = x.reshape(b, h // p, p, w * c).transpose(1, 2)  # [B, row in patch, patch row, W * C]
+        x = x.reshape(b, h * w // p, p, c).transpose(1, 2)  # [B, column in patch, rest, C]
+        return x.reshape(b, h * w, c)
 
     def _fold(self, x: Tensor, h: int, w: int) -> Tensor:
-        """[1, P * N, C] -> [1, C, H, W]"""
-        c, p = x.shape[-1], self.patch
-        x = x.reshape(1, p, h * w // p, c).transpose(1, 2)
-        x = x.reshape(1, p, h // p, w * c).transpose(1, 2)
-        return x.reshape(1, h, w, c).permute(0, 3, 1, 2)
+        """[B, P * N, C] -> [B, C, H, W]"""
+        b, _, c = x.shape
+        p = self.patch
+        x = x.reshape(b, p, h * w // p, c).transpose(1, 2)
+        x = x.reshape(b, p, h // p, w * c).transpose(1, 2)
+        return x.reshape(b, h, w, c).permute(0, 3, 1, 2)
 
 
 class DeployUpsampling(nn.Module):
@@ -220,7 +221,7 @@ class DeployUpsampling(nn.Module):
                 self.phases.append(conv)
 
     def forward(self, x: Tensor) -> Tensor:
-        _, _, h, w = x.shape
+        b, _, h, w = x.shape
         padded = F.pad(x, (1, 1, 1, 1))
         phases = []
         for index, conv in enumerate(self.phases):
@@ -228,12 +229,12 @@ class DeployUpsampling(nn.Module):
             phase = F.relu(conv(padded[:, :, i : i + h + 1, j : j + w + 1]))
             phases.append(phase.permute(0, 2, 3, 1))
         c = phases[0].shape[-1]
-        # the columns interleaved: two of [1, h, w, c] -> [1, h, w, 2c] -> [1, h, 2w, c]
+        # the columns interleaved: two of [B, h, w, c] -> [B, h, w, 2c] -> [B, h, 2w, c]
         top, bottom = (
-            torch.cat(pair, 3).reshape(1, h, 2 * w, c) for pair in (phases[:2], phases[2:])
+            torch.cat(pair, 3).reshape(b, h, 2 * w, c) for pair in (phases[:2], phases[2:])
         )
-        # the rows interleaved: [1, h, 4w, c] -> [1, 2h, 2w, c]
-        return torch.cat((top, bottom), 2).reshape(1, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
+        # the rows interleaved: [B, h, 4w, c] -> [B, 2h, 2w, c]
+        return torch.cat((top, bottom), 2).reshape(b, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
 
 
 def fold_conv(layer: ConvBNAct) -> nn.Sequential:
