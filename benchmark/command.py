@@ -42,7 +42,7 @@ def benchmark(
     from functools import partial
 
     from mvpose.benchmark.complexity import complexity
-    from mvpose.benchmark.latency import time_interleaved
+    from mvpose.timing import time_interleaved
     from mvpose.benchmark.machine import machine
     from mvpose.benchmark.report import print_rows
     from mvpose.cli import progress

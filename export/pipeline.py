@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +18,16 @@ from mvpose.bootstrap import APDifference, ap_difference
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import resolve_data
 from mvpose.evaluation import Accuracy, evaluate
+from mvpose.export.conversion import Conversions
 from mvpose.export.inventory import Inventory, take_inventory
 from mvpose.export.parity import Parity, measure_parity
-from mvpose.export.tflite import convert
-from mvpose.export.tflite_quantize import Ranges, measure_ranges, quantize
+from mvpose.export.tensors import exact_ranges, wide_ranges
+from mvpose.export.tflite_quantize import quantize
 from mvpose.files import replacing, write_text
 from mvpose.models.deploy import deploy
 from mvpose.quantize.calibration import CalibrationSet, crops_of, drawn_crops
+from mvpose.quantize.observers import CALIBRATORS, Calibrator
+from mvpose.quantize.plan import Plan, plan_int8
 from mvpose.quantize.recipes import Recipe
 from mvpose.runtime.litert import LiteRTRuntime, open_interpreter, tensor_info
 from mvpose.runtime.torch_runtime import TorchRuntime
@@ -67,23 +67,14 @@ def float_truth(reference: TorchRuntime, data: str, split: str, flip: bool) -> T
     return Truth(loaded, accuracy, matches, flip)
 
 
-@contextmanager
-def converted(reference: TorchRuntime) -> Iterator[Path]:
-    """The float file of a network, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="mvpose-") as folder:
-        path = Path(folder) / "float.tflite"
-        preprocess = reference.spec.preprocess
-        convert(deploy(reference.model, preprocess), preprocess, path)
-        yield path
-
-
 class TFLiteExport:
     """Exports one network in any number of recipes; what they share is done once.
 
     Args:
         reference: the float network.
-        float_file: its conversion.
+        conversions: makes and keeps the float files.
         calibration: makes the calibration set when a recipe first needs it.
+        calibrator: makes ranges of the activations.
         truth: where AP is wanted; parity is then measured on its people, else on drawn ones.
         threads: of the interpreters.
         io: element type of input and output of static recipes.
@@ -92,29 +83,39 @@ class TFLiteExport:
     def __init__(
         self,
         reference: TorchRuntime,
-        float_file: Path,
+        conversions: Conversions,
         calibration: Callable[[], CalibrationSet],
+        calibrator: Calibrator = CALIBRATORS["average"],
         truth: Truth | None = None,
         threads: int = 1,
         io: str = "float32",
     ) -> None:
         self.reference = reference
-        self.float_file = float_file
-        self.calibration = calibration
+        self.conversions = conversions
+        self.calibration = cache(calibration)
+        self.calibrator = calibrator
         self.truth = truth
         self.threads = threads
         self.io = io
+        self.network = deploy(reference.model, reference.spec.preprocess)
 
-    def export(self, recipe: Recipe, path: Path) -> Exported:
+    def export(self, recipe: Recipe, path: Path, plan: Plan | None = None) -> Exported:
         """Write one file with its description inside and, as ``.json``, beside it.
+
+        Args:
+            recipe: how to store and compute the network.
+            path: the file.
+            plan: of a static recipe; None calibrates the network as it is.
 
         Raises:
             InputError: the file can't be written.
         """
+        if recipe.needs_calibration:
+            plan = plan or self.plan
         with replacing(path) as temporary:
-            manifest = self._write(recipe, temporary)
+            self._write(recipe, temporary, plan)
             inventory = take_inventory(temporary)
-            artefact = self._describe(temporary, recipe, manifest)
+            artefact = self._describe(temporary, recipe, plan)
             runtime = LiteRTRuntime(temporary, self.threads, artefact)
             parity = measure_parity(self.reference, runtime, *self._parity_crops)
             accuracy, difference = self._accuracy(runtime)
@@ -129,22 +130,31 @@ class TFLiteExport:
             path, recipe, artefact.weights_sha256, inventory, parity, accuracy, difference
         )
 
-    def _write(self, recipe: Recipe, path: Path) -> dict[str, Any] | None:
-        """Write the bare file; returns the calibration's manifest where there was one."""
-        if recipe.kind == "float32":
-            shutil.copyfile(self.float_file, path)
-            return None
-        if not recipe.needs_calibration:
-            quantize(self.float_file, recipe, None, path)
-            return None
-        calibration, ranges = self._calibrated
-        quantize(self.float_file, recipe, ranges, path, self.io)
-        return asdict(calibration.manifest)
-
     @cached_property
-    def _calibrated(self) -> tuple[CalibrationSet, Ranges]:
-        calibration = self.calibration()
-        return calibration, measure_ranges(self.float_file, calibration.crops)
+    def plan(self) -> Plan:
+        """INT8 by calibration alone."""
+        return plan_int8(
+            self.network, self.reference.spec.preprocess, self.calibration().crops, self.calibrator
+        )
+
+    def _write(self, recipe: Recipe, path: Path, plan: Plan | None) -> None:
+        """Write the bare file."""
+        if plan is None:
+            float_file = self.conversions.file(self.network)
+            if recipe.kind == "float32":
+                shutil.copyfile(float_file, path)
+            else:
+                quantize(float_file, recipe, path)
+            return
+        match = self.conversions.match(plan.network, plan.graph)
+        if recipe.activation_bits == 8:
+            ranges = exact_ranges(match, plan.graph, plan.qparams)
+        else:
+            ranges = wide_ranges(match, plan.graph, plan.ranges)
+        stay = plan.float_nodes(recipe)
+        float_tensors = [name for name, node in match.items() if node in stay]
+        float_file = self.conversions.file(plan.network)
+        quantize(float_file, recipe, path, ranges, float_tensors, self.io)
 
     @cached_property
     def _parity_crops(self) -> tuple[NDArray[np.uint8], str]:
@@ -153,7 +163,7 @@ class TFLiteExport:
         people = self.truth.data.people[:PARITY_CROPS]
         return crops_of(people, self.reference.spec), self.truth.data.annotations.name
 
-    def _describe(self, path: Path, recipe: Recipe, manifest: dict[str, Any] | None) -> Artefact:
+    def _describe(self, path: Path, recipe: Recipe, plan: Plan | None) -> Artefact:
         _, interpreter = open_interpreter(path)
         return Artefact(
             model=self.reference.spec,
@@ -164,7 +174,7 @@ class TFLiteExport:
             recipe=recipe.name,
             weights_sha256=str(self.reference.protocol.get("sha256", "")),
             toolchain={package: version(package) for package in TOOLCHAIN},
-            calibration=manifest,
+            calibration=asdict(self.calibration().manifest) if plan else None,
         )
 
     def _accuracy(self, runtime: LiteRTRuntime) -> tuple[Accuracy | None, APDifference | None]:

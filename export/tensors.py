@@ -13,8 +13,10 @@ from torch.fx import Interpreter, Node
 
 from mvpose.errors import InputError
 from mvpose.export.graph import read_graph
+from mvpose.export.tflite_quantize import FileRanges
 from mvpose.quantize.fake_quant import HIGHEST, LOWEST
 from mvpose.quantize.network import QuantGraph
+from mvpose.quantize.ranges import Ranges
 from mvpose.quantize.simulate import QParams
 from mvpose.runtime.litert import open_interpreter
 
@@ -70,18 +72,28 @@ def match_tensors(float_file: Path, graph: QuantGraph, crop: NDArray[np.uint8]) 
     return match
 
 
-def file_ranges(
-    match: Match, graph: QuantGraph, qparams: QParams
-) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """ "min" and "max" by tensor of the file that give these scales and zero points exactly."""
+def exact_ranges(match: Match, graph: QuantGraph, qparams: QParams) -> FileRanges:
+    """Ranges that give the file these INT8 scales and zero points exactly."""
 
     def bound(level: int, scale: float, zero_point: int) -> NDArray[np.float64]:
         return np.full((1, 1, 1, 1), (level - zero_point) * scale)
 
+    owners = {name: graph.tensor[node] for name, node in match.items()}
     return {
         name: {"min": bound(LOWEST, *qparams[owner]), "max": bound(HIGHEST, *qparams[owner])}
-        for name, owner in ((name, graph.tensor[node]) for name, node in match.items())
-        if owner in qparams
+        for name, owner in owners.items()
+    }
+
+
+def wide_ranges(match: Match, graph: QuantGraph, ranges: Ranges) -> FileRanges:
+    """Ranges for integers wider than INT8."""
+    owners = {name: graph.tensor[node] for name, node in match.items()}
+    return {
+        name: {
+            end: np.full((1, 1, 1, 1), value)
+            for end, value in zip(("min", "max"), ranges[owner], strict=True)
+        }
+        for name, owner in owners.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvpose.errors import require
-from mvpose.export.graph import normalisation, of_kind, read_graph
-from mvpose.quantize.recipes import FloatGroup, Recipe
+from mvpose.quantize.recipes import Recipe
 from mvpose.quiet import quiet
 
-Ranges = dict[str, dict[str, NDArray[np.float32]]]
-
-KINDS: dict[FloatGroup, tuple[str, ...]] = {
-    "softmax": ("SOFTMAX",),
-    "attention_products": ("BATCH_MATMUL",),
-}
-
-
-def measure_ranges(float_file: Path, crops: NDArray[np.uint8]) -> Ranges:
-    """The range of every tensor over calibration crops.
-
-    Args:
-        float_file: the float file.
-        crops: (N, height, width, 3), 0..255.
-
-    Returns:
-        "min" and "max" by tensor name; it serves every static recipe of this file.
-    """
-    quantizer = _quantizer(float_file)
-    with quiet():
-        from ai_edge_quantizer.calibrator import CalibrationMode
-
-        quantizer.add_static_config(".*", _op("ALL_SUPPORTED"), 8, 8)
-        samples = [{"args_0": crop[None].astype(np.float32)} for crop in crops]
-        ranges: Ranges = quantizer.calibrate(
-            {"serving_default": samples}, mode=CalibrationMode.CALIBRATION_PROFILER_BASED
-        )
-    graph = read_graph(float_file)
-    ranges[graph.tensors[graph.inputs[0]].name] = {
-        "min": np.zeros((1, 1, 1, 1), np.float32),
-        "max": np.full((1, 1, 1, 1), 255, np.float32),
-    }
-    return ranges
+FileRanges = dict[str, dict[str, NDArray[np.float64]]]
+""""min" and "max" by tensor of a file."""
 
 
 def quantize(
-    float_file: Path, recipe: Recipe, ranges: Ranges | None, path: Path, io: str = "float32"
+    float_file: Path,
+    recipe: Recipe,
+    path: Path,
+    ranges: FileRanges | None = None,
+    float_tensors: Iterable[str] = (),
+    io: str = "float32",
 ) -> None:
     """Write the quantised file.
 
     Args:
         float_file: the float file.
         recipe: anything but "float32".
-        ranges: of a static recipe, from ``measure_ranges``.
         path: where to; the caller provides a temporary name.
+        ranges: of a static recipe: of all tensors.
+        float_tensors: of a static recipe: those whose operators stay in float.
         io: element type of input and output of a static recipe: "float32" or "int8".
     """
     quantizer = _quantizer(float_file)
@@ -72,7 +47,7 @@ def quantize(
             quantizer.add_dynamic_config(*everything, 8)
         else:
             quantizer.add_static_config(*everything, recipe.activation_bits, 8)
-            _keep_float(quantizer, float_file, recipe.float_groups)
+            _keep_float(quantizer, float_tensors)
             if io == "float32":
                 for end in ("INPUT", "OUTPUT"):
                     quantizer.update_quantization_recipe(
@@ -111,18 +86,13 @@ def _store_as_float16(quantizer: Any) -> None:
     )
 
 
-def _keep_float(quantizer: Any, float_file: Path, groups: tuple[FloatGroup, ...]) -> None:
-    """Leave groups of operators in float, picked by the exact names of the tensors they write.
+def _keep_float(quantizer: Any, tensors: Iterable[str]) -> None:
+    """Leave the operators in float that write these tensors.
 
     Patterns over parts of names would also catch the layers that the converter fused with them.
     """
-    if not groups:
-        return
-    graph = read_graph(float_file)
-    chosen: set[int] = set()
-    for group in groups:
-        chosen |= normalisation(graph) if group == "normalisation" else of_kind(graph, KINDS[group])
-    names = "|".join(re.escape(name) for name in graph.output_names(chosen))
-    quantizer.update_quantization_recipe(
-        f"^(?:{names});?$", _op("ALL_SUPPORTED"), algorithm_key="no_quantize"
-    )
+    names = "|".join(map(re.escape, tensors))
+    if names:
+        quantizer.update_quantization_recipe(
+            f"^(?:{names});?$", _op("ALL_SUPPORTED"), algorithm_key="no_quantize"
+        )

@@ -59,6 +59,11 @@ class QuantNet(nn.Module):
         for name, quantizer in self.activations.items():
             quantizer.set(*affine(*ranges[name]))
 
+    def set_qparams(self, qparams: QParams) -> None:
+        """Take over scales and zero points."""
+        for name, quantizer in self.activations.items():
+            quantizer.set(*qparams[name])
+
     def qparams(self) -> QParams:
         """Scale and zero point of each quantised tensor."""
         return {name: quantizer.qparams() for name, quantizer in self.activations.items()}

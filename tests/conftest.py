@@ -16,7 +16,9 @@ from mvpose.checkpoint import save_checkpoint
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import write_synthetic
 from mvpose.export import pipeline
-from mvpose.export.pipeline import Exported, TFLiteExport, converted
+from mvpose.export.conversion import Conversions, conversions
+from mvpose.export.pipeline import Exported, TFLiteExport
+from mvpose.models.deploy import deploy
 from mvpose.models.pose import PoseNet
 from mvpose.quantize.calibration import drawn_calibration
 from mvpose.quantize.recipes import RECIPES
@@ -86,21 +88,27 @@ def float_runtime(checkpoint: Path) -> TorchRuntime:
 
 
 @pytest.fixture(scope="session")
-def float_file(float_runtime: TorchRuntime) -> Iterator[Path]:
-    """Its conversion, without a description."""
+def float_files(small_spec: ModelSpec) -> Iterator[Conversions]:
+    """Conversions of the small network, each made once."""
     pytest.importorskip("litert_torch", reason="needs mvpose[tflite]")
-    with converted(float_runtime) as path:
-        yield path
+    with conversions(small_spec) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def float_file(float_files: Conversions, float_runtime: TorchRuntime) -> Path:
+    """The small network's conversion, without a description."""
+    return float_files.file(deploy(float_runtime.model, float_runtime.spec.preprocess))
 
 
 @pytest.fixture(scope="session")
 def exports(
-    float_runtime: TorchRuntime, float_file: Path, tmp_path_factory: pytest.TempPathFactory
+    float_runtime: TorchRuntime, float_files: Conversions, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
     """Exported files by recipe, calibrated on a few drawn people."""
     pytest.importorskip("ai_edge_quantizer", reason="needs mvpose[tflite]")
     folder = tmp_path_factory.mktemp("exports")
-    exporter = small_export(float_runtime, float_file)
+    exporter = small_export(float_runtime, float_files)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "PARITY_CROPS", 4)
         return {
@@ -109,11 +117,13 @@ def exports(
         }
 
 
-def small_export(reference: TorchRuntime, float_file: Path, io: str = "float32") -> TFLiteExport:
+def small_export(
+    reference: TorchRuntime, float_files: Conversions, io: str = "float32"
+) -> TFLiteExport:
     """An exporter that calibrates on few drawn people."""
     return TFLiteExport(
         reference,
-        float_file,
+        float_files,
         lambda: drawn_calibration(reference.spec, CALIBRATION_CROPS),
         io=io,
     )

@@ -39,12 +39,12 @@ def crops(small_spec: ModelSpec) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def integer_ends(
-    float_runtime: TorchRuntime, float_file: Path, tmp_path_factory: pytest.TempPathFactory
+    float_runtime: TorchRuntime, float_files: Conversions, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
     """The static recipes with INT8 input and output."""
     pytest.importorskip("ai_edge_quantizer", reason="needs mvpose[tflite]")
     folder = tmp_path_factory.mktemp("integer")
-    exporter = small_export(float_runtime, float_file, io="int8")
+    exporter = small_export(float_runtime, float_files, io="int8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "PARITY_CROPS", 4)
         return {name: exporter.export(RECIPES[name], folder / f"{name}.tflite") for name in STATIC}
@@ -245,7 +245,7 @@ def test_same_inputs_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pipeline, "PARITY_CROPS", 4)
-    again = small_export(float_runtime, float_file).export(RECIPES[name], tmp_path / "a.tflite")
+    again = small_export(float_runtime, float_files).export(RECIPES[name], tmp_path / "a.tflite")
     first = exports[name].path
     assert network_of(again.path) == network_of(first)
     assert len(network_of(first)) > 1e6

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mvpose.benchmark import latency
-from mvpose.benchmark.latency import Timing, time_interleaved
+from mvpose import timing
+from mvpose.timing import Timing, time_interleaved
 from mvpose.benchmark.machine import machine
 from mvpose.spec import Preprocess
 from mvpose.zoo import zoo_spec
@@ -56,7 +56,7 @@ def run() -> tuple[list[Sleeper], list[Timing]]:
     clock = Clock()
     sleepers = [Sleeper(20, (64, 96), log, clock), Sleeper(10, (32, 32), log, clock)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latency, "time", clock)
+        patch.setattr(timing, "time", clock)
         return sleepers, time_interleaved(list(sleepers), ROUNDS, warm_up=2)
 
 
