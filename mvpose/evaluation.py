@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mvpose.bootstrap import ap_interval
 from mvpose.data.coco import KeypointData
 from mvpose.errors import InputError
+from mvpose.matches import each_keypoint
 from mvpose.results import BoxedImage, detected_boxes, ground_truth_boxes, predict_together
 from mvpose.runtime.base import Runtime
-from mvpose.spec import Record, Skeleton
+from mvpose.spec import ModelSpec, Record, Skeleton
 
 
 @dataclass(frozen=True)
@@ -59,87 +59,36 @@ def score_results(data: KeypointData, results: list[dict[str, Any]]) -> COCOeval
     return evaluator
 
 
-class KeypointEval(COCOeval):
-    """COCOeval by one keypoint alone at a time; the similarities of all are computed at once.
-
-    Attributes:
-        keypoint: its index.
-    """
-
-    def __init__(self, matches: COCOeval) -> None:
-        super().__init__(matches.cocoGt, matches.cocoDt, "keypoints")
-        self.params.kpt_oks_sigmas = matches.params.kpt_oks_sigmas
-        self.params.areaRng = matches.params.areaRng[:1]
-        self.params.areaRngLbl = matches.params.areaRngLbl[:1]
-        self.keypoint = 0
-        self._similar: dict[tuple[int, int], NDArray[np.float64]] = {}
-
-    def computeOks(  # noqa: N802
-        self,
-        imgId: int,  # noqa: N803
-        catId: int,  # noqa: N803
-    ) -> NDArray[np.float64] | list[float]:
-        """(D, G) similarities of an image's poses, best first, and people."""
-        people, poses = self._gts[imgId, catId], self._dts[imgId, catId]
-        if not people or not poses:
-            return []
-        if (imgId, catId) not in self._similar:
-            ranked = sorted(poses, key=lambda row: -row["score"])[: self.params.maxDets[-1]]
-            variances = (2 * self.params.kpt_oks_sigmas) ** 2
-            self._similar[imgId, catId] = similarities(ranked, people, variances)
-        return self._similar[imgId, catId][..., self.keypoint]
-
-
-def similarities(
-    poses: list[dict[str, Any]], people: list[dict[str, Any]], variances: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """OKS (D, G, K) over each keypoint alone, of D poses with G people.
-
-    Where a person's keypoint is unlabelled it is what pycocotools takes for people without labels:
-    the OKS of the whole pose with the nearest points of the person's box, grown threefold.
-
-    Args:
-        variances: (K,).
-    """
-    found = np.array([row["keypoints"] for row in poses], np.float64)
-    found = found.reshape(len(poses), 1, -1, 3)[..., :2]  # [D, 1, K, 2]
-    labels = np.array([row["keypoints"] for row in people], np.float64)
-    labels = labels.reshape(len(people), -1, 3)  # [G, K, 3]
-    boxes = np.array([row["bbox"] for row in people])[:, None]
-    start, size = boxes[..., :2], boxes[..., 2:]  # [G, 1, 2]
-    areas = np.array([row["area"] for row in people])[:, None] + np.spacing(1)
-
-    def alike(offset: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.exp(-(offset**2).sum(-1) / variances / areas / 2)
-
-    outside = np.maximum(start - size - found, 0) + np.maximum(found - (start + 2 * size), 0)
-    whole = alike(outside).mean(-1, keepdims=True)
-    return np.where(labels[..., 2] > 0, alike(found - labels[..., :2]), whole)
-
-
 def keypoint_aps(matches: COCOeval, skeleton: Skeleton) -> dict[str, float]:
     """AP of each keypoint alone: people without its label are ignored, OKS is over it only.
 
     Args:
         matches: of all keypoints; its labels are left as they were.
     """
-    rows = matches.cocoGt.dataset["annotations"]
-    counts = [row["num_keypoints"] for row in rows]
-    evaluator = KeypointEval(matches)
     aps = {}
-    for k, name in enumerate(skeleton.keypoints):
-        for row in rows:
-            row["num_keypoints"] = int(row["keypoints"][3 * k + 2] > 0)
-        evaluator.keypoint = k
+    for name, alone in zip(skeleton.keypoints, each_keypoint(matches), strict=True):
         with contextlib.redirect_stdout(io.StringIO()):
-            evaluator.evaluate()
-            evaluator.accumulate()
-        precision = evaluator.eval["precision"]
+            alone.accumulate()
+        precision = alone.eval["precision"]
         defined = precision[precision > -1]
         aps[name] = float(defined.mean()) if defined.size else -1.0
-    for row, count in zip(rows, counts, strict=True):
-        row["num_keypoints"] = count
     return aps
+
+
+def check_labels(data: KeypointData, spec: ModelSpec) -> None:
+    """Raise InputError where a model's poses can't be scored against the labels."""
+    if data.mapped:
+        raise InputError(
+            f"the labels of {data.annotations} were mapped onto other keypoints; COCO AP is "
+            "measured against the file itself",
+            "evaluate on data with the model's own keypoints",
+        )
+    if data.skeleton.keypoints != spec.skeleton.keypoints:
+        raise InputError(
+            f"the data has {len(data.skeleton.keypoints)} keypoints, the model "
+            f"{len(spec.skeleton.keypoints)}",
+            "evaluate on the keypoint set that the model was trained for",
+        )
 
 
 def evaluate(
@@ -172,18 +121,7 @@ def evaluate(
     Raises:
         InputError: the labels have other keypoints than the model, or other than their file.
     """
-    if data.mapped:
-        raise InputError(
-            f"the labels of {data.annotations} were mapped onto other keypoints; COCO AP is "
-            "measured against the file itself",
-            "evaluate on data with the model's own keypoints",
-        )
-    if data.skeleton.keypoints != runtime.spec.skeleton.keypoints:
-        raise InputError(
-            f"the data has {len(data.skeleton.keypoints)} keypoints, the model "
-            f"{len(runtime.spec.skeleton.keypoints)}",
-            "evaluate on the keypoint set that the model was trained for",
-        )
+    check_labels(data, runtime.spec)
     images = detected_boxes(data, boxes) if boxes else ground_truth_boxes(data)
     results = predict_together(runtime, images, flip, track, batch_size, shard)
     matches = score_results(data, results)

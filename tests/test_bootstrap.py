@@ -6,34 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from conftest import perfect_results
 from pycocotools.cocoeval import COCOeval
+from resampling import blurred, drawn_ap, drawn_copy
 
-from mvpose.bootstrap import (
-    APDifference,
-    ap_difference,
-    ap_interval,
-    match_table,
-    resampled_ap,
-)
+from mvpose.bootstrap import APDifference, ap_difference, ap_interval
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.evaluation import score_results
-
-
-def blurred(data: KeypointData, share: float, seed: int = 0) -> list[dict[str, Any]]:
-    """The labels with noise of a random strength per person, up to ``share`` of the box."""
-    rng = np.random.default_rng(seed)
-    results = perfect_results(data)
-    for person, row in zip(data.people, results, strict=True):
-        keypoints = np.reshape(row["keypoints"], (17, 3)).copy()
-        strength = share * rng.uniform() * person.box_xywh_px[2:].mean()
-        keypoints[:, :2] += rng.normal(0, strength, (17, 2))
-        row["keypoints"] = keypoints.ravel().tolist()
-    return results
+from mvpose.matches import match_table
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +32,7 @@ def worse(drawn_data: KeypointData) -> COCOeval:
 def test_all_images_give_the_ap_of_pycocotools(worse: COCOeval) -> None:
     assert 0.2 < worse.stats[0] < 0.9
     everything = np.arange(len(worse.params.imgIds))
-    assert resampled_ap(match_table(worse), everything) == pytest.approx(worse.stats[0], abs=1e-12)
+    assert drawn_ap(match_table(worse), everything) == pytest.approx(worse.stats[0], abs=1e-12)
 
 
 def test_photographs_too(shared_data: Path) -> None:
@@ -58,7 +41,7 @@ def test_photographs_too(shared_data: Path) -> None:
     evaluation = score_results(data, blurred(data, 0.06))
     assert 0.2 < evaluation.stats[0] < 0.9
     everything = np.arange(len(evaluation.params.imgIds))
-    found = resampled_ap(match_table(evaluation), everything)
+    found = drawn_ap(match_table(evaluation), everything)
     assert found == pytest.approx(evaluation.stats[0], abs=1e-12)
 
 
@@ -82,22 +65,9 @@ def test_resampling_leaves_the_evaluation_alone(worse: COCOeval) -> None:
 def test_draw_equals_a_data_set_of_the_drawn_images(
     draw: list[int], drawn_data: KeypointData, worse: COCOeval, tmp_path: Path
 ) -> None:
-    document = json.loads(drawn_data.annotations.read_text())
-    results = blurred(drawn_data, 0.06)
-    images: list[dict[str, Any]] = []
-    labels: list[dict[str, Any]] = []
-    predictions: list[dict[str, Any]] = []
-    for new, index in enumerate(draw, start=1):
-        old = worse.params.imgIds[index]
-        images += [{**row, "id": new} for row in document["images"] if row["id"] == old]
-        for row in document["annotations"]:
-            if row["image_id"] == old:
-                labels.append({**row, "id": len(labels) + 1, "image_id": new})
-        predictions += [{**row, "image_id": new} for row in results if row["image_id"] == old]
-    path = tmp_path / "drawn.json"
-    path.write_text(json.dumps({**document, "images": images, "annotations": labels}))
-    expected = score_results(replace(drawn_data, annotations=path), predictions).stats[0]
-    found = resampled_ap(match_table(worse), np.array(draw))
+    copy, results = drawn_copy(drawn_data, blurred(drawn_data, 0.06), draw, tmp_path)
+    expected = score_results(copy, results).stats[0]
+    found = drawn_ap(match_table(worse), np.array(draw))
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -132,7 +102,7 @@ def test_pairing_narrows_the_interval(drawn_data: KeypointData, worse: COCOeval)
     candidate = score_results(drawn_data, blurred(drawn_data, 0.065))
     found = ap_difference(worse, candidate, resamples=200)
     rng = np.random.default_rng(0)
-    alone = [resampled_ap(match_table(worse), rng.integers(8, size=8)) for _ in range(200)]
+    alone = [drawn_ap(match_table(worse), rng.integers(8, size=8)) for _ in range(200)]
     low, high = np.percentile(alone, [2.5, 97.5])
     assert -0.1 < found.difference < 0
     assert 0 < found.high - found.low < (high - low) / 2
@@ -143,7 +113,7 @@ def test_interval_of_one_ap(perfect: COCOeval, worse: COCOeval) -> None:
     low, high = ap_interval(worse, resamples=300, seed=5)
     rng = np.random.default_rng(5)
     draws = [rng.integers(8, size=8) for _ in range(300)]
-    aps = [resampled_ap(match_table(worse), draw) for draw in draws]
+    aps = [drawn_ap(match_table(worse), draw) for draw in draws]
     assert (low, high) == pytest.approx(tuple(np.percentile(aps, [2.5, 97.5])))
     assert 0 < low < worse.stats[0] < high < 1
     assert ap_interval(worse, resamples=300, seed=6) != (low, high)
@@ -151,7 +121,7 @@ def test_interval_of_one_ap(perfect: COCOeval, worse: COCOeval) -> None:
 
 
 def test_images_without_people(drawn_data: KeypointData, tmp_path: Path) -> None:
-    """They are drawn too; a draw of nobody counts as 0."""
+    """They are drawn too; a draw of nobody has no AP, and tells nothing of any interval."""
     document = json.loads(drawn_data.annotations.read_text())
     document["images"].append({**document["images"][0], "id": 999})
     path = tmp_path / "one_more.json"
@@ -159,8 +129,8 @@ def test_images_without_people(drawn_data: KeypointData, tmp_path: Path) -> None
     more = replace(drawn_data, annotations=path)
     evaluation = score_results(more, perfect_results(drawn_data))
     empty = evaluation.params.imgIds.index(999)
-    assert resampled_ap(match_table(evaluation), np.full(9, empty)) == 0
-    assert resampled_ap(match_table(evaluation), np.array([empty, 0])) == pytest.approx(1)
+    assert np.isnan(drawn_ap(match_table(evaluation), np.full(9, empty)))
+    assert drawn_ap(match_table(evaluation), np.array([empty, 0])) == pytest.approx(1)
 
 
 def test_same_seed_same_interval(perfect: COCOeval, worse: COCOeval) -> None:

@@ -110,7 +110,9 @@ def test_rows(run: Run) -> None:
         assert row["kind"] == "export"
         assert row["sha256"] == sha256(path)
         assert row["parity"] == read_artefact(path).parity
-        assert set(row["ap_difference"]) == {"difference", "low", "high", "resamples", "images"}
+        assert set(row["ap_difference"]) == {
+            "difference", "low", "high", "resamples", "images", "standard_error",
+        }  # fmt: skip
     float_row = run.rows[0]
     assert float_row["parity"]["max_difference"] < 1e-4
     assert abs(float_row["ap_difference"]["difference"]) < 1e-3

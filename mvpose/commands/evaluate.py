@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -13,6 +13,7 @@ from cyclopts.validators import Number
 from mvpose.cli import Flag, console, progress, run
 
 if TYPE_CHECKING:
+    from mvpose.bootstrap import Comparison
     from mvpose.data.coco import KeypointData
     from mvpose.evaluation import Accuracy
 
@@ -26,6 +27,8 @@ def evaluate(
     boxes: str = "gt",
     flip: Flag = False,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    against: str | None = None,
+    resolve: Annotated[float, Parameter(validator=Number(gt=0, lte=100))] = 0.3,
     threads: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     overwrite: Flag = False,
@@ -36,6 +39,7 @@ def evaluate(
     mvpose-eval --data synthetic:20
     mvpose-eval model.tflite --data coco --flip --json eval.json
     mvpose-eval mobilevitpose-xxs --data coco --boxes person_detections_val2017.json
+    mvpose-eval model.tflite --against mobilevitpose-xxs --data coco --resolve 0.5
     ```
 
     Args:
@@ -46,41 +50,63 @@ def evaluate(
         boxes: gt for the annotated boxes, or a file of COCO detection results.
         flip: average with mirrored crops.
         limit: only the first so many images.
+        against: a second model: also measure how much better or worse the first is on the same
+            images, with 95 % intervals, in all and by size and keypoint.
+        resolve: a difference in points of AP; with --against, say how many images would tell it
+            from none.
         threads: CPU threads; 0 takes all cores.
-        json_file: file for the figures; the AP is under "ap", from 0 to 1.
+        json_file: file for the figures; the AP is under "ap", from 0 to 1, the comparison under
+            "difference".
         overwrite: replace an existing file.
     """
     import os
     import tempfile
 
+    from mvpose.bootstrap import compare
     from mvpose.data.coco import load_keypoints
     from mvpose.data.synthetic import PREFIX, resolve_data
+    from mvpose.evaluation import check_labels
     from mvpose.evaluation import evaluate as measure
-    from mvpose.files import check_new, write_text
+    from mvpose.files import check_new, write_json
     from mvpose.runtime.load import load_runtime
 
     if json_file:
         check_new(json_file, overwrite)
-    runtime = load_runtime(model, threads or os.cpu_count() or 1)
+    names = [model] if against is None else [model, against]
+    runtimes = [load_runtime(name, threads or os.cpu_count() or 1) for name in names]
+    spec = runtimes[0].spec
     folder = resolve_data(data, split, partial(progress, label="drawing"))
     with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
-        people = load_keypoints(folder, split, runtime.spec.skeleton)
+        people = load_keypoints(folder, split, spec.skeleton)
+        for runtime in runtimes:
+            check_labels(people, runtime.spec)
         if limit:
             people = first_images(people, limit, Path(work))
-        accuracy, _ = measure(
-            runtime,
-            people,
-            boxes=None if boxes == "gt" else Path(boxes),
-            flip=flip,
-            track=partial(progress, label="evaluating"),
-        )
+        measured = [
+            measure(
+                runtime,
+                people,
+                boxes=None if boxes == "gt" else Path(boxes),
+                flip=flip,
+                track=partial(progress, label="evaluating"),
+            )
+            for runtime in runtimes
+        ]
     facts: dict[str, str | int | bool] = {"data": data if data.startswith(PREFIX) else folder.name}
     if limit:
         facts["limit"] = limit
-    accuracy = replace(accuracy, protocol={**accuracy.protocol, **facts})
-    print_accuracy(accuracy)
+    accuracies = [replace(found, protocol={**found.protocol, **facts}) for found, _ in measured]
+    for accuracy in accuracies:
+        print_accuracy(accuracy, by_keypoint=against is None)
+    row: dict[str, Any] = asdict(accuracies[0])
+    if against is not None:
+        accuracy, reference = accuracies
+        candidate_matches, reference_matches = (matches for _, matches in measured)
+        comparison = compare(reference_matches, candidate_matches, spec.skeleton)
+        print_comparison(comparison, accuracy, reference, resolve)
+        row["difference"] = difference_row(comparison, accuracy, reference, resolve)
     if json_file:
-        write_text(json_file, accuracy.to_json(indent=2) + "\n")
+        write_json(json_file, row)
 
 
 def main() -> None:
@@ -102,7 +128,7 @@ def first_images(data: KeypointData, count: int, folder: Path) -> KeypointData:
     return replace(data, annotations=path, people=[p for p in data.people if p.image_id in chosen])
 
 
-def print_accuracy(accuracy: Accuracy) -> None:
+def print_accuracy(accuracy: Accuracy, by_keypoint: bool) -> None:
     """Print the figures in percent, AP's interval, the AP of each keypoint, then the protocol."""
     from rich.table import Table
 
@@ -128,7 +154,7 @@ def print_accuracy(accuracy: Accuracy) -> None:
             f"(bootstrap over images, {accuracy.resamples} resamples)",
             highlight=False,
         )
-    if accuracy.ap_by_keypoint:
+    if by_keypoint:
         joints = Table("keypoint alone")
         joints.add_column("AP", justify="right")
         for name, value in accuracy.ap_by_keypoint.items():
@@ -136,6 +162,65 @@ def print_accuracy(accuracy: Accuracy) -> None:
         screen.print(joints)
     for key, fact in accuracy.protocol.items():
         screen.print(f"{key}: {fact}", highlight=False, soft_wrap=True, markup=False)
+
+
+def print_comparison(
+    comparison: Comparison, accuracy: Accuracy, reference: Accuracy, resolve: float
+) -> None:
+    """Print AP by size and keypoint of two models in percent, and the differences.
+
+    Args:
+        resolve: the difference asked about, in points of AP.
+    """
+    from rich.table import Table
+
+    from mvpose.bootstrap import describe, describe_resolution, points
+
+    screen = console()
+    name, other = accuracy.protocol["file"], reference.protocol["file"]
+    screen.print(f"{name} against {other}: {describe(comparison.ap)}", highlight=False)
+    table = Table("AP in percent")
+    for title in (str(other), str(name), "difference [95 %]"):
+        table.add_column(title, justify="right")
+    rows = {
+        "all": (reference.ap, accuracy.ap, comparison.ap),
+        "medium": (reference.ap_medium, accuracy.ap_medium, comparison.by_size.get("medium")),
+        "large": (reference.ap_large, accuracy.ap_large, comparison.by_size.get("large")),
+    }
+    for joint, ap in accuracy.ap_by_keypoint.items():
+        rows[joint] = reference.ap_by_keypoint[joint], ap, comparison.by_keypoint.get(joint)
+    for label, (before, after, change) in rows.items():
+        table.add_row(label, _percent(before), _percent(after), points(change) if change else "-")
+    screen.print(table)
+    screen.print(
+        f"paired bootstrap over images, {comparison.ap.resamples} resamples; each interval is for "
+        "itself: of twenty, one misses on average",
+        highlight=False,
+    )
+    screen.print(describe_resolution(comparison.ap, resolve / 100), highlight=False)
+
+
+def difference_row(
+    comparison: Comparison, accuracy: Accuracy, reference: Accuracy, resolve: float
+) -> dict[str, Any]:
+    """The comparison as JSON holds it, with both protocols.
+
+    Args:
+        resolve: the difference asked about, in points of AP.
+    """
+    from mvpose.bootstrap import images_to_resolve
+
+    asked = resolve / 100
+    return {
+        **asdict(comparison),
+        "protocol": accuracy.protocol,
+        "against": asdict(reference),
+        "resolve": {
+            "ap": asked,
+            "images": images_to_resolve(comparison.ap, asked),
+            "images_for_80_percent_power": images_to_resolve(comparison.ap, asked, power=0.8),
+        },
+    }
 
 
 def _percent(value: float) -> str:
