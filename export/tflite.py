@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mvpose.errors import InputError, require
+from mvpose.export.names import shorten_names
 from mvpose.models.deploy import DeployNet
 from mvpose.quiet import quiet
 from mvpose.spec import Preprocess
@@ -36,3 +37,4 @@ def convert(network: DeployNet, preprocess: Preprocess, path: Path) -> None:
                 f"litert-torch could not convert the network: {str(error).splitlines()[0]}",
                 "check its version against pyproject.toml's range",
             ) from error
+    shorten_names(path)

@@ -19,6 +19,7 @@ from mvpose.quantize.fake_quant import (
 )
 from mvpose.quantize.network import WEIGHTED, QuantGraph, Role
 from mvpose.quantize.ranges import BATCH, Ranges, to_batch
+from mvpose.quiet import quiet
 from mvpose.spec import ModelSpec
 
 QParams = dict[str, tuple[float, int]]
@@ -43,7 +44,8 @@ class QuantNet(nn.Module):
         super().__init__()
         self.graph = graph
         self.float_nodes = frozenset(float_nodes)
-        self.body: GraphModule = copy.deepcopy(graph.module)
+        with quiet():
+            self.body: GraphModule = copy.deepcopy(graph.module)
         self.activations: dict[str, ActivationQuantizer] = {}
         self.weights: dict[str, WeightQuantizer] = {}
         self.biases: dict[str, BiasQuantizer] = {}
@@ -160,10 +162,11 @@ class SimulatedRuntime:
     def __init__(self, network: nn.Module, spec: ModelSpec, precision: str) -> None:
         self.network = network
         self.spec = spec
+        self.device = next(network.parameters()).device
         self.protocol: dict[str, str | int] = {
             "runtime": "torch, fake-quantised",
             "version": torch.__version__,
-            "device": "cpu",
+            "device": str(self.device),
             "threads": torch.get_num_threads(),
             "precision": precision,
         }
@@ -172,7 +175,7 @@ class SimulatedRuntime:
     def heatmaps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.concatenate(
             [
-                self.network(to_batch(images[i : i + BATCH])).numpy()
+                self.network(to_batch(images[i : i + BATCH]).to(self.device)).cpu().numpy()
                 for i in range(0, len(images), BATCH)
             ]
         )

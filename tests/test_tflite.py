@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mvpose.artefact import read_artefact
 from mvpose.codec.decode import decode
 from mvpose.export import pipeline
+from mvpose.export.conversion import Conversions
 from mvpose.export.graph import Graph, normalisation, read_graph
 from mvpose.export.pipeline import Exported
 from mvpose.quantize.calibration import drawn_crops
@@ -240,7 +241,7 @@ def test_same_inputs_same_bytes(
     name: str,
     exports: dict[str, Exported],
     float_runtime: TorchRuntime,
-    float_file: Path,
+    float_files: Conversions,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
