@@ -16,6 +16,8 @@ from mvpose.quantize.histogram import Histogram
 COARSE, FINE = 12, 5
 RATIO = 0.65  # of one coarse candidate to the one outside it: down to 1/100 of the range
 ROUNDS = 4  # of finer candidates, to 3 % of a side
+STRIDE, PASSES = 4, 2  # bins from one candidate to the next; over both sides
+MOST_OUTSIDE = 0.05
 LEAST_PROBABILITY = 1e-12
 
 Cost = Callable[[Tensor, Tensor], Tensor]
@@ -76,8 +78,8 @@ def squared_error(histogram: Histogram, channel: int) -> Cost:
         top = (LEVELS - zero) * step
         at = ((borders - zero[:, None]) * step[:, None] - edges[0]) / width  # [M, 255] in bins
         bins = at.long().clamp_(0, len(share) - 1)
-        rest = (at - bins).clamp_min_(0)
-        areas = area[bins] + width * (below[bins] * rest + share[bins] * rest.clamp_max(1) ** 2 / 2)
+        rest = at - bins
+        areas = area[bins] + width * (below[bins] * rest + share[bins] * rest**2 / 2)
         return square - 2 * top * mean + top**2 - 2 * step * areas.sum(1)
 
     return cost
@@ -86,22 +88,20 @@ def squared_error(histogram: Histogram, channel: int) -> Cost:
 def least_divergence_range(histogram: Histogram, channel: int) -> tuple[float, float]:
     """The range whose INT8 levels tell most of a channel's distribution.
 
-    At least one bin a level is kept, so that nothing is clipped where the bins are too few.
+    The whole range where the bins are too few for anything narrower.
     """
     low, high = float(histogram.low[channel]), float(histogram.high[channel])
     if low == high:
         return low, high
     width, first = float(histogram.width[channel]), int(histogram.first[channel])
-    counts = histogram.nonzero(channel)
-    divergence = Divergence(counts)
-
-    def cost(low: Tensor, high: Tensor) -> Tensor:
-        start, end = (low / width).floor().long() - first, (high / width).ceil().long() - first
-        enough = end - start > LEVELS
-        start, end = torch.where(enough, start, 0), torch.where(enough, end, len(counts))
-        return torch.where(enough, divergence(start, end), torch.inf)
-
-    return _search(cost, low, high)
+    divergence = Divergence(histogram.nonzero(channel))
+    starts = torch.arange(0, 1 - first, STRIDE)
+    ends = torch.arange(int(high // width) + 1 - first, -first - 1, -STRIDE)
+    start, end = starts[0], ends[0]
+    for _ in range(PASSES):
+        start = starts[divergence(starts, end.expand_as(starts)).argmin()]
+        end = ends[divergence(start.expand_as(ends), ends).argmin()]
+    return max(low, (int(start) + first) * width), min(high, (int(end) + first) * width)
 
 
 class Divergence:
@@ -124,9 +124,10 @@ class Divergence:
         self.own = _sums(torch.special.xlogy(self.counts, self.counts))
 
     def __call__(self, start: Tensor, end: Tensor) -> Tensor:
-        """(M,) for levels on the bins from start (M,) to before end (M,), at least 256.
+        """(M,) for levels on the bins from start (M,) to before end (M,).
 
-        Infinite where they hold nothing.
+        Infinite where these are fewer than 256 bins or leave out a twentieth of the values: both
+        distributions grow alike again where nearly everything is clipped.
         """
         groups = start[:, None] + (end - start)[:, None] * torch.arange(LEVELS + 2) // (LEVELS + 1)
         held = self.below[groups].diff(dim=1)  # [M, 256]
@@ -138,15 +139,16 @@ class Divergence:
             filled[:, level] += (count == 0) & (more > 0)
             own += torch.special.xlogy(count + more, count + more)
             own -= torch.special.xlogy(count, count)
-        inside = held.sum(1)
-        share = held / (filled * inside[:, None]).clamp_min(1)
+        inside = held.sum(1, keepdim=True)
+        share = held / (filled * inside).clamp_min(1)
         logs = share.clamp_min(LEAST_PROBABILITY).log()
         cross = (held * logs).sum(1) + outside[0] * logs[:, 0] + outside[1] * logs[:, -1]
-        return torch.where(inside > 0, (own - cross) / self.total - self.total.log(), torch.inf)
+        fits = (end - start > LEVELS) & (sum(outside) <= MOST_OUTSIDE * self.total)
+        return torch.where(fits, (own - cross) / self.total - self.total.log(), torch.inf)
 
 
 def _search(cost: Cost, low: float, high: float) -> tuple[float, float]:
-    """The candidate of least cost: a coarse grid over both sides, then finer ones about the best."""
+    """The range of least cost: a coarse grid over both sides, then finer ones about the best."""
     best = torch.zeros(2, dtype=torch.float64)  # powers of RATIO
     powers = torch.arange(COARSE, dtype=torch.float64)
     for fineness in range(ROUNDS + 1):

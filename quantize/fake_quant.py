@@ -28,6 +28,11 @@ def affine(low: float, high: float) -> tuple[float, int]:
     return scale, int(min(max(round(LOWEST - low / scale), LOWEST), HIGHEST))
 
 
+def symmetric(low: float, high: float) -> tuple[float, int]:
+    """Scale and zero point, which is 0, of an INT8 tensor whose values lie in low..high."""
+    return max(-low, high, HIGHEST * LEAST_SCALE) / HIGHEST, 0
+
+
 class ActivationQuantizer(nn.Module):
     """One tensor's asymmetric INT8 rounding; scale and zero point can be learned.
 
@@ -69,6 +74,9 @@ class ActivationQuantizer(nn.Module):
         if x.dtype is torch.float64:
             return rounded(x, self.scale, self.zero_point.round(), LOWEST, HIGHEST)
         scale, zero_point = self.qparams()
+        if not torch.is_grad_enabled():  # the same five times as fast
+            levels = x.mul(1 / scale).round_()
+            return levels.clamp_(LOWEST - zero_point, HIGHEST - zero_point).mul_(scale)
         return torch.fake_quantize_per_tensor_affine(x, scale, zero_point, LOWEST, HIGHEST)
 
 
@@ -101,8 +109,12 @@ class BiasQuantizer(nn.Module):
     def forward(self, bias: Tensor, weight: Tensor) -> Tensor:
         if not self.enabled:
             return bias
-        step = self._source[0].scale.detach() * weight_scale(weight)
+        step = self.step(weight)
         return bias + ((bias / step).round() * step - bias).detach()
+
+    def step(self, weight: Tensor) -> Tensor:
+        """(C,) real numbers for one step of each output channel."""
+        return self._source[0].scale.detach() * weight_scale(weight)
 
 
 def rounded(x: Tensor, scale: Tensor, zero_point: Tensor, lowest: int, highest: int) -> Tensor:

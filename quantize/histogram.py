@@ -41,7 +41,7 @@ class Histogram:
     def nonzero(self, channel: int) -> Tensor:
         """(bins,) counts of a channel without what is 0."""
         counts = self.counts[channel].clone()
-        counts[(-self.first[channel]).clamp(0, len(counts) - 1)] -= self.zeros[channel]
+        counts[-self.first[channel]] -= self.zeros[channel]
         return counts
 
     def edges(self, channel: int) -> Tensor:
@@ -53,12 +53,14 @@ class Histogram:
         """Count values (C, n), finite float32, whose least and greatest are (C,) low and high."""
         self._widen(low.double(), high.double())
         per_unit = torch.ldexp(torch.ones(len(values), 1), -self.exponent[:, None])
+        first = self.first[:, None].float()
         one = torch.ones((), dtype=torch.int64)
         rows = max(1, CHUNK // values.shape[1])
         for start in range(0, len(values), rows):
             some = slice(start, start + rows)
-            for part in values[some].split(CHUNK, 1):
-                place = (part * per_unit[some]).floor_().long() - self.first[some, None]
+            for left in range(0, values.shape[1], CHUNK):
+                part = values[some, left : left + CHUNK]
+                place = (part * per_unit[some]).floor_().sub_(first[some]).long()
                 self.counts[some].scatter_add_(1, place, one.expand_as(place))
                 self.zeros[some] += (part == 0).sum(1)
 
@@ -74,12 +76,13 @@ class Histogram:
         while (narrow := _bin_of(high, exponent) - _bin_of(low, exponent) >= bins).any():
             exponent = exponent + narrow
         first = _bin_of(low, exponent)
-        old = self.first[:, None] + torch.arange(bins)
-        place = (old >> (exponent - self.exponent).clamp_max(62)[:, None]) - first[:, None]
-        counts = torch.zeros_like(self.counts)
-        counts.scatter_add_(1, place.clamp(0, bins - 1), self.counts)
-        self.low, self.high, self.exponent = low, high, exponent
-        self.first, self.counts = first, counts
+        moved = ((exponent != self.exponent) | (first != self.first)).nonzero()[:, 0]
+        merged = (exponent - self.exponent).clamp_max(62)[moved, None]
+        old = self.first[moved, None] + torch.arange(bins)
+        place = ((old >> merged) - first[moved, None]).clamp_(0, bins - 1)
+        counts = self.counts[moved]
+        self.counts[moved] = torch.zeros_like(counts).scatter_add_(1, place, counts)
+        self.low, self.high, self.exponent, self.first = low, high, exponent, first
 
 
 def _bin_of(value: Tensor, exponent: Tensor) -> Tensor:

@@ -75,6 +75,8 @@ class QuantGraph:
         tensor: by node: the node whose range its tensor has.
         path: by node: the module of the deploy form that it belongs to, as "stages.2.1.local.0".
         kind: by node: that module's class.
+        symmetric: tensors whose zero point has to be 0: the second operands of products, which
+            XNNPACK multiplies in INT8 only so.
     """
 
     module: GraphModule
@@ -82,6 +84,7 @@ class QuantGraph:
     tensor: dict[str, str]
     path: dict[str, str]
     kind: dict[str, str]
+    symmetric: frozenset[str]
 
     @property
     def tensors(self) -> list[str]:
@@ -137,7 +140,10 @@ def capture(network: nn.Module, preprocess: Preprocess) -> QuantGraph:
         roles[node.name] = role
         path[node.name] = name
         kind[node.name] = str(of_class).rsplit(".", 1)[-1].strip("'>")
-    return QuantGraph(module, roles, _shared(module, roles), path, kind)
+    tensor = _shared(module, roles)
+    products = [node for node in module.graph.nodes if node.target is aten.bmm.default]
+    symmetric = frozenset(tensor[node.args[1].name] for node in products)
+    return QuantGraph(module, roles, tensor, path, kind, symmetric)
 
 
 def is_activation(node: Node) -> bool:

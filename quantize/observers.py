@@ -29,8 +29,8 @@ class Calibrator(Record):
     Attributes:
         method: "minmax": the lowest and the highest value of all crops. "average": the moving
             average of each crop's lowest and highest, as ai-edge-quantizer has it. "percentile":
-            leaves out the same share of values at both ends. "mse": least squared error of asymmetric
-            INT8. "entropy": least Kullback-Leibler divergence of INT8 (Migacz, GTC 2017).
+            leaves out the same share of values at both ends. "mse": least mean squared error of
+            asymmetric INT8. "entropy": least Kullback-Leibler divergence of INT8 (Migacz, 2017).
         parameter: of "average", the share of the old average that a crop leaves (0..1); of
             "percentile", the percentage of values below the upper end (50..100); else none.
     """
@@ -82,7 +82,7 @@ def find_calibrator(text: str) -> Calibrator:
         ) from error
 
 
-class NotFinite(Exception):
+class NotFinite(Exception):  # noqa: N818
     """A tensor holds NaN or infinity.
 
     Attributes:
@@ -138,7 +138,10 @@ class Observer:
             return
         low, high = low.amin(1), high.amax(1)
         if self._extremes is not None:
-            low, high = torch.minimum(low, self._extremes[0]), torch.maximum(high, self._extremes[1])
+            low, high = (
+                torch.minimum(low, self._extremes[0]),
+                torch.maximum(high, self._extremes[1]),
+            )
         self._extremes = low, high
         if self.calibrator.method != "minmax":
             self._histogram = self._histogram or Histogram(len(values), self.bins)

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mvpose.models.deploy import DeployNet
-from mvpose.quantize.fake_quant import affine
-from mvpose.quantize.network import QuantGraph, Role, capture
+from mvpose.quantize.network import QuantGraph, capture
 from mvpose.quantize.observers import Calibrator
 from mvpose.quantize.ranges import Ranges, measure_ranges
 from mvpose.quantize.recipes import Recipe
-from mvpose.quantize.simulate import UNIT_SCALE, QParams, QuantNet
+from mvpose.quantize.simulate import QParams, QuantNet, qparams_of
 from mvpose.spec import Preprocess
 
 
@@ -72,12 +71,4 @@ def plan_int8(
     """
     graph = capture(network, preprocess)
     ranges = measure_ranges(graph, crops, calibrator)
-    return Plan(network, graph, ranges, affine_params(graph, ranges))
-
-
-def affine_params(graph: QuantGraph, ranges: Ranges) -> QParams:
-    """INT8 scales and zero points of ranges; those that operators fix are as fixed."""
-    return {
-        tensor: (UNIT_SCALE, -128) if graph.roles[tensor] is Role.UNIT else affine(*ranges[tensor])
-        for tensor in graph.tensors
-    }
+    return Plan(network, graph, ranges, qparams_of(graph, ranges))

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from mvpose.quantize.fake_quant import (
+    LOWEST,
     ActivationQuantizer,
     BiasQuantizer,
     WeightQuantizer,
     affine,
+    symmetric,
 )
 from mvpose.quantize.network import WEIGHTED, QuantGraph, Role
 from mvpose.quantize.ranges import BATCH, Ranges, to_batch
@@ -26,6 +28,18 @@ QParams = dict[str, tuple[float, int]]
 """Scale and zero point by tensor."""
 
 UNIT_SCALE = 1 / 256
+
+
+def qparams_of(graph: QuantGraph, ranges: Ranges) -> QParams:
+    """INT8 scales and zero points for ranges, as far as the operators leave a choice."""
+
+    def choose(tensor: str) -> tuple[float, int]:
+        if graph.roles[tensor] is Role.UNIT:
+            return UNIT_SCALE, LOWEST
+        fit = symmetric if tensor in graph.symmetric else affine
+        return fit(*ranges[tensor])
+
+    return {tensor: choose(tensor) for tensor in graph.tensors}
 
 
 class QuantNet(nn.Module):
@@ -58,8 +72,7 @@ class QuantNet(nn.Module):
 
     def set_ranges(self, ranges: Ranges) -> None:
         """Fix scales and zero points by the ranges of the tensors."""
-        for name, quantizer in self.activations.items():
-            quantizer.set(*affine(*ranges[name]))
+        self.set_qparams(qparams_of(self.graph, ranges))
 
     def set_qparams(self, qparams: QParams) -> None:
         """Take over scales and zero points."""
@@ -147,7 +160,9 @@ class QuantNet(nn.Module):
             return ActivationQuantizer(1.0, fixed=True)
         if self.graph.roles[owner] is Role.UNIT:
             return ActivationQuantizer(UNIT_SCALE, fixed=True)
-        return ActivationQuantizer()
+        quantizer = ActivationQuantizer()
+        quantizer.zero_point.requires_grad_(owner not in self.graph.symmetric)
+        return quantizer
 
 
 class SimulatedRuntime:

@@ -86,20 +86,29 @@ class Centre(nn.Module):
 
 
 class PlainNorm(nn.Module):
-    """LayerNorm without gain and offset, in the fewest operators that devices have."""
+    """LayerNorm without gain and offset, of tokens that are centred over the channels already.
 
-    def __init__(self, eps: float) -> None:
+    The mean of the squares and epsilon are one linear layer: as a constant of its own, epsilon is
+    too small beside the variance for the scales of an INT8 addition.
+    """
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
         super().__init__()
-        self.eps = eps
+        channels = norm.normalized_shape[0]
+        self.weight = nn.Parameter(torch.full((1, channels), 1 / channels))
+        self.bias = nn.Parameter(torch.full((1,), norm.eps))
 
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        variance = (centred * centred).mean(-1, keepdim=True)
-        return centred * torch.rsqrt(variance + self.eps)
+        return x * torch.rsqrt(F.linear(x * x, self.weight, self.bias))
 
 
 class DeployAttention(nn.Module):
-    """Attention over [B, P * N, C]: the N tokens of each patch position p attend to each other."""
+    """Attention over [B, P * N, C]: the N tokens of each patch position p attend to each other.
+
+    Keys and values are centred over their tokens: what all keys share moves all logits of a query
+    alike, and what all values share goes through unweighted. INT8 then spends its range on the
+    differences, and the weights that it rounds to zero take little with them.
+    """
 
     def __init__(self, attention: Attention, norm: nn.LayerNorm, positions: int) -> None:
         super().__init__()
@@ -112,6 +121,9 @@ class DeployAttention(nn.Module):
             fold_norm(norm, w * s, b * s) for w, b, s in zip(weights, biases, scales, strict=True)
         )
         self.proj = attention.proj
+        # centring removes the keys' bias, and hands the values' through to the projection's
+        self.proj.bias = nn.Parameter(self.proj.bias + self.proj.weight @ self.value.bias)
+        self.key.bias = self.value.bias = None
 
     def forward(self, x: Tensor) -> Tensor:
         b, tokens, c = x.shape
@@ -123,7 +135,9 @@ class DeployAttention(nn.Module):
             return y.reshape(b * self.heads * self.positions, tokens // self.positions, d)
 
         q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
-        y = torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)), -1), v)
+        k = k - k.mean(1, keepdim=True)
+        common = v.mean(1, keepdim=True)
+        y = torch.bmm(torch.softmax(torch.bmm(q, k.transpose(1, 2)), -1), v - common) + common
         return self.proj(y.reshape(b, self.heads, tokens, d).transpose(1, 2).reshape(b, tokens, c))
 
 
@@ -133,10 +147,12 @@ class DeployTransformer(nn.Module):
     def __init__(self, layer: Transformer, positions: int) -> None:
         super().__init__()
         self.attn = DeployAttention(layer.attn, layer.norm1, positions)
-        self.norm1 = PlainNorm(layer.norm1.eps)
-        self.norm2 = PlainNorm(layer.norm2.eps)
+        self.norm1 = PlainNorm(layer.norm1)
+        self.norm2 = PlainNorm(layer.norm2)
         self.fc1 = fold_norm(layer.norm2, layer.fc1.weight, layer.fc1.bias)
         self.fc2 = layer.fc2
+        for writer in (self.attn.proj, self.fc2):
+            centre_outputs(writer)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.norm1(x))
@@ -151,6 +167,7 @@ class DeployMobileViTBlock(nn.Module):
         self.patch = block.patch
         self.local = fold_conv(block.local)
         self.to_tokens = block.to_tokens
+        centre_outputs(self.to_tokens)
         self.layers = nn.Sequential(
             *(
                 DeployTransformer(layer, block.patch**2)
@@ -158,7 +175,7 @@ class DeployMobileViTBlock(nn.Module):
                 if isinstance(layer, Transformer)
             )
         )
-        self.norm = PlainNorm(block.norm.eps)
+        self.norm = PlainNorm(block.norm)
         self.from_tokens = fold_conv(block.from_tokens)
         conv = self.from_tokens[0]
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
@@ -267,3 +284,14 @@ def fold_norm(norm: nn.LayerNorm, weight: Tensor, bias: Tensor) -> nn.Linear:
     linear.weight = nn.Parameter((weight * norm.weight).detach().clone())
     linear.bias = nn.Parameter((bias + weight @ norm.bias).detach().clone())
     return linear
+
+
+def centre_outputs(layer: nn.Linear | nn.Conv2d) -> None:
+    """Make a layer write outputs whose mean over the channels is zero.
+
+    All that is written to a block's tokens is centred so, and LayerNorm has no mean to subtract
+    (Ashkboos et al. 2024, arXiv 2401.15024, section 3.2).
+    """
+    layer.weight = nn.Parameter(layer.weight - layer.weight.mean(0))
+    if layer.bias is not None:
+        layer.bias = nn.Parameter(layer.bias - layer.bias.mean())
