@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from mvpose.models.deploy import deploy
 from mvpose.quantize.calibration import CalibrationSet, crops_of, drawn_crops
 from mvpose.quantize.observers import CALIBRATORS, Calibrator
 from mvpose.quantize.plan import Plan, plan_int8
+from mvpose.quantize.qat_checkpoint import Trained
 from mvpose.quantize.recipes import Recipe
 from mvpose.runtime.litert import LiteRTRuntime, open_interpreter, tensor_info
 from mvpose.runtime.torch_runtime import TorchRuntime
@@ -78,6 +80,8 @@ class TFLiteExport:
         truth: where AP is wanted; parity is then measured on its people, else on drawn ones.
         threads: of the interpreters.
         io: element type of input and output of static recipes.
+        plain: calibrate only, without remedies.
+        trained: by recipe: what quantisation-aware training made of the network.
     """
 
     def __init__(
@@ -89,6 +93,8 @@ class TFLiteExport:
         truth: Truth | None = None,
         threads: int = 1,
         io: str = "float32",
+        plain: bool = False,
+        trained: Mapping[str, Trained] = MappingProxyType({}),
     ) -> None:
         self.reference = reference
         self.conversions = conversions
@@ -97,6 +103,8 @@ class TFLiteExport:
         self.truth = truth
         self.threads = threads
         self.io = io
+        self.plain = plain
+        self.trained = trained
         self.network = deploy(reference.model, reference.spec.preprocess)
 
     def export(self, recipe: Recipe, path: Path, plan: Plan | None = None) -> Exported:
@@ -105,13 +113,14 @@ class TFLiteExport:
         Args:
             recipe: how to store and compute the network.
             path: the file.
-            plan: of a static recipe; None calibrates the network as it is.
+            plan: of a static recipe; None makes one.
 
         Raises:
             InputError: the file can't be written.
         """
         if recipe.needs_calibration:
-            plan = plan or self.plan
+            trained = self.trained.get(recipe.name)
+            plan = plan or (trained.plan if trained else self.plan(recipe))
         with replacing(path) as temporary:
             self._write(recipe, temporary, plan)
             inventory = take_inventory(temporary)
@@ -130,8 +139,12 @@ class TFLiteExport:
             path, recipe, artefact.weights_sha256, inventory, parity, accuracy, difference
         )
 
+    def plan(self, recipe: Recipe) -> Plan:
+        """INT8 without training: with remedies, or by calibration alone if so asked."""
+        return self.calibrated
+
     @cached_property
-    def plan(self) -> Plan:
+    def calibrated(self) -> Plan:
         """INT8 by calibration alone."""
         return plan_int8(
             self.network, self.reference.spec.preprocess, self.calibration().crops, self.calibrator
@@ -174,7 +187,9 @@ class TFLiteExport:
             recipe=recipe.name,
             weights_sha256=str(self.reference.protocol.get("sha256", "")),
             toolchain={package: version(package) for package in TOOLCHAIN},
-            calibration=asdict(self.calibration().manifest) if plan else None,
+            calibration=asdict(replace(self.calibration().manifest, ranges=self.calibrator))
+            if plan
+            else None,
         )
 
     def _accuracy(self, runtime: LiteRTRuntime) -> tuple[Accuracy | None, APDifference | None]:

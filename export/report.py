@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from mvpose.bootstrap import points
 from mvpose.cli import console
 from mvpose.export.pipeline import Exported, Truth
 from mvpose.files import sha256
@@ -82,7 +83,7 @@ def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
         "AP",
         "AP50",
         "AR",
-        "AP - float AP [95 %]",
+        "AP - float AP in points [95 %]",
     )
     a = truth.accuracy
     table.add_row("float network", f"{a.ap:.3f}", f"{a.ap50:.3f}", f"{a.ar:.3f}", "")
@@ -94,27 +95,24 @@ def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
             f"{accuracy.ap:.3f}",
             f"{accuracy.ap50:.3f}",
             f"{accuracy.ar:.3f}",
-            f"{change.difference:+.3f} [{change.low:+.3f}, {change.high:+.3f}]",
+            points(change),
         )
     return table
 
 
-def result_rows(exports: list[Exported]) -> list[dict[str, Any]]:
-    """One JSON row per file."""
-    return [
-        {
-            "kind": "export",
-            "file": exported.path.name,
-            "sha256": sha256(exported.path),
-            "recipe": exported.recipe.name,
-            "weights_sha256": exported.weights_sha256,
-            "inventory": asdict(exported.inventory),
-            "parity": asdict(exported.parity),
-            "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
-            "ap_difference": asdict(exported.difference) if exported.difference else None,
-        }
-        for exported in exports
-    ]
+def result_row(exported: Exported) -> dict[str, Any]:
+    """The JSON row of a file."""
+    return {
+        "kind": "export",
+        "file": exported.path.name,
+        "sha256": sha256(exported.path),
+        "recipe": exported.recipe.name,
+        "weights_sha256": exported.weights_sha256,
+        "inventory": asdict(exported.inventory),
+        "parity": asdict(exported.parity),
+        "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
+        "ap_difference": asdict(exported.difference) if exported.difference else None,
+    }
 
 
 def _table(title: str, *columns: str) -> Table:

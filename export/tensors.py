@@ -73,7 +73,10 @@ def match_tensors(float_file: Path, graph: QuantGraph, crop: NDArray[np.uint8]) 
 
 
 def exact_ranges(match: Match, graph: QuantGraph, qparams: QParams) -> FileRanges:
-    """Ranges that give the file these INT8 scales and zero points exactly."""
+    """Ranges that give the file these INT8 scales and zero points exactly.
+
+    Tensors that a trained network never rounds have none.
+    """
 
     def bound(level: int, scale: float, zero_point: int) -> NDArray[np.float64]:
         return np.full((1, 1, 1, 1), (level - zero_point) * scale)
@@ -82,6 +85,7 @@ def exact_ranges(match: Match, graph: QuantGraph, qparams: QParams) -> FileRange
     return {
         name: {"min": bound(LOWEST, *qparams[owner]), "max": bound(HIGHEST, *qparams[owner])}
         for name, owner in owners.items()
+        if owner in qparams
     }
 
 

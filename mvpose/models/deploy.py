@@ -123,7 +123,8 @@ class DeployAttention(nn.Module):
         self.proj = attention.proj
         # centring removes the keys' bias, and hands the values' through to the projection's
         self.proj.bias = nn.Parameter(self.proj.bias + self.proj.weight @ self.value.bias)
-        self.key.bias = self.value.bias = None
+        for linear in (self.key, self.value):
+            linear.register_parameter("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
         b, tokens, c = x.shape
