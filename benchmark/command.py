@@ -42,12 +42,12 @@ def benchmark(
     from functools import partial
 
     from mvpose.benchmark.complexity import complexity
-    from mvpose.timing import time_interleaved
     from mvpose.benchmark.machine import machine
     from mvpose.benchmark.report import print_rows
     from mvpose.cli import progress
     from mvpose.files import check_new, write_json
     from mvpose.runtime.load import load_runtime, resolve
+    from mvpose.timing import time_interleaved
 
     if json:
         check_new(json, overwrite)
@@ -69,13 +69,19 @@ def benchmark(
         for name, runtime, timing in zip(names, runtimes, timings, strict=True)
     ]
     if data is not None:
+        from mvpose.bootstrap import compare
         from mvpose.data.coco import load_keypoints
         from mvpose.data.synthetic import resolve_data
         from mvpose.evaluation import evaluate
 
+        first = None
         for row, runtime in zip(rows, runtimes, strict=True):
             people = load_keypoints(resolve_data(data, split), split, runtime.spec.skeleton)
-            row["accuracy"] = asdict(evaluate(runtime, people, flip=flip)[0])
+            accuracy, matches = evaluate(runtime, people, flip=flip)
+            row["accuracy"] = asdict(accuracy)
+            if first is not None:
+                row["comparison"] = asdict(compare(first, matches, people.skeleton))
+            first = first or matches
     print_rows(rows)
     if json:
         write_json(json, rows)

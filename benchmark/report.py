@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from mvpose.bootstrap import APDifference, points
 from mvpose.cli import console
 
 
@@ -19,7 +20,16 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         title_justify="left",
     )
     table.add_column("file", no_wrap=True)
-    for column in ("M params", "GFLOPs", "MB", "median ms", "p90 ms", "speed-up [95 %]", "AP"):
+    for column in (
+        "M params",
+        "GFLOPs",
+        "MB",
+        "median ms",
+        "p90 ms",
+        "speed-up [95 %]",
+        "AP",
+        "AP points",
+    ):
         table.add_column(column, justify="right")
     for row in rows:
         timing = row["timing"]
@@ -33,6 +43,7 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
             f"{timing['p90_ms']:.1f}",
             f"{timing['speedup']:.2f} {interval}",
             f"{row['accuracy']['ap']:.3f}" if "accuracy" in row else "",
+            points(APDifference(**row["comparison"]["ap"])) if "comparison" in row else "",
         )
     screen = console()
     screen.print(table)
@@ -41,6 +52,6 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         for row in rows
     }
     screen.print(
-        f"Speed-up: against {first['file']}. Runtimes: {', '.join(sorted(runtimes))}. "
+        f"Speed-up and AP points: against {first['file']}. Runtimes: {', '.join(sorted(runtimes))}. "
         "GFLOPs: 10^9 multiply-accumulates."
     )

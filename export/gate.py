@@ -23,6 +23,7 @@ from mvpose.timing import Timing, time_interleaved
 
 FLOATS = ("fp32", "fp16")
 ROUNDS = 40
+"""Crops for each file when timing."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,6 @@ class Gate:
         folder: for the files that are tried.
         max_drop: AP that may be lost, 0..1.
         allow_slower: take a file that is slower than the float ones.
-        rounds: crops for each file when timing.
     """
 
     def __init__(
@@ -79,13 +79,11 @@ class Gate:
         folder: Path,
         max_drop: float,
         allow_slower: bool = False,
-        rounds: int = ROUNDS,
     ) -> None:
         self.exporter = exporter
         self.folder = folder
         self.max_drop = max_drop
         self.allow_slower = allow_slower
-        self.rounds = rounds
         floats = [exporter.export(RECIPES[name], folder / f"{name}.tflite") for name in FLOATS]
         self.fastest_float = min(
             zip(floats, self._time(floats), strict=True), key=lambda pair: pair[1].median_ms
@@ -113,7 +111,7 @@ class Gate:
 
     def _time(self, files: list[Exported]) -> list[Timing]:
         runtimes = [LiteRTRuntime(file.path, self.exporter.threads) for file in files]
-        return time_interleaved(list[Runtime](runtimes), self.rounds)
+        return time_interleaved(list[Runtime](runtimes), ROUNDS)
 
 
 def pass_gate(
@@ -167,12 +165,12 @@ def check_passed(tried: list[Tried], max_drop: float) -> None:
     best = max(fast, key=lambda rung: rung.exported.difference.low)  # type: ignore[union-attr]
     difference = best.exported.difference
     assert difference is not None
-    within = difference.difference >= -max_drop
+    margin = max_drop + difference.difference
     raise InputError(
         f"no INT8 form is within {max_drop * 100:g} AP at 95 % confidence and as fast as floats; "
         f"the best is {best}",
-        f"more images may settle it ({describe_resolution(difference, max_drop)})"
-        if within
+        f"more images may settle it ({describe_resolution(difference, margin)})"
+        if margin > 0
         else "train with rounding: mvpose-quantize --qat, then --qat FILE here; or allow more with "
         "--max-drop",
     )

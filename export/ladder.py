@@ -8,11 +8,10 @@ from functools import partial
 
 from mvpose.data.coco import KeypointData
 from mvpose.export.pipeline import TFLiteExport
-from mvpose.quantize.blocks import Block, nodes_of
+from mvpose.quantize.blocks import nodes_of
 from mvpose.quantize.plan import Plan
 from mvpose.quantize.recipes import RECIPES, Recipe
-from mvpose.quantize.sensitivity import Sensitivity, gained
-from mvpose.spec import ModelSpec
+from mvpose.quantize.sensitivity import Sensitivity
 
 FULL = RECIPES["static_wi8_ai8"]
 MIXED = RECIPES["static_wi8_ai8_mixed"]
@@ -48,7 +47,7 @@ def rungs(exporter: TFLiteExport, judges: Callable[[], KeypointData]) -> Iterato
         yield Rung("every operator INT8, with remedies", FULL, lambda: exporter.plan(FULL))
     plan = exporter.plan(MIXED)
     yield Rung("normalisation, softmax, products in float", MIXED, lambda: plan)
-    costly = costliest_blocks(plan, exporter.reference.spec, judges())
+    costly = Sensitivity(plan, exporter.reference.spec, judges()).costliest(MIXED)
     for count in COUNTS:
         titles = ", ".join(block.title for block in costly[:count])
         islands = nodes_of(costly[:count])
@@ -56,11 +55,3 @@ def rungs(exporter: TFLiteExport, judges: Callable[[], KeypointData]) -> Iterato
     for trained in exporter.trained.values():
         title = f"{trained.recipe.name} trained with rounding"
         yield Rung(title, trained.recipe, lambda plan=trained.plan: plan)  # type: ignore[misc]
-
-
-def costliest_blocks(plan: Plan, spec: ModelSpec, judges: KeypointData) -> list[Block]:
-    """Blocks that ``MIXED`` has in INT8, the one first that is best left in float."""
-    sensitivity = Sensitivity(plan, spec, judges)
-    left_out = sensitivity.left_out(MIXED)
-    blocks = [block for block in sensitivity.blocks if block.name in left_out]
-    return sorted(blocks, key=lambda block: gained(left_out[block.name]), reverse=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
 from mvpose.artefact import Artefact, append_artefact
-from mvpose.bootstrap import APDifference, ap_difference
+from mvpose.bootstrap import APDifference, Comparison, compare
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import resolve_data
 from mvpose.evaluation import Accuracy, evaluate
@@ -49,7 +49,12 @@ class Exported:
     inventory: Inventory
     parity: Parity
     accuracy: Accuracy | None
-    difference: APDifference | None
+    comparison: Comparison | None
+
+    @property
+    def difference(self) -> APDifference | None:
+        """Its AP minus the float network's, where AP was wanted."""
+        return self.comparison.ap if self.comparison else None
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class TFLiteExport:
             artefact = self._describe(temporary, recipe, plan)
             runtime = LiteRTRuntime(temporary, self.threads, artefact)
             parity = measure_parity(self.reference, runtime, *self._parity_crops)
-            accuracy, difference = self._accuracy(runtime)
+            accuracy, comparison = self._accuracy(runtime)
             artefact = replace(
                 artefact,
                 parity=asdict(parity),
@@ -136,7 +141,7 @@ class TFLiteExport:
             append_artefact(temporary, artefact)
             write_text(path.with_suffix(".json"), artefact.to_json(indent=1) + "\n")
         return Exported(
-            path, recipe, artefact.weights_sha256, inventory, parity, accuracy, difference
+            path, recipe, artefact.weights_sha256, inventory, parity, accuracy, comparison
         )
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -192,8 +197,8 @@ class TFLiteExport:
             else None,
         )
 
-    def _accuracy(self, runtime: LiteRTRuntime) -> tuple[Accuracy | None, APDifference | None]:
+    def _accuracy(self, runtime: LiteRTRuntime) -> tuple[Accuracy | None, Comparison | None]:
         if self.truth is None:
             return None, None
         accuracy, matches = evaluate(runtime, self.truth.data, flip=self.truth.flip)
-        return accuracy, ap_difference(self.truth.matches, matches)
+        return accuracy, compare(self.truth.matches, matches, runtime.spec.skeleton)

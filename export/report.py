@@ -112,6 +112,7 @@ def result_row(exported: Exported) -> dict[str, Any]:
         "parity": asdict(exported.parity),
         "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
         "ap_difference": asdict(exported.difference) if exported.difference else None,
+        "comparison": asdict(exported.comparison) if exported.comparison else None,
     }
 
 
