@@ -52,6 +52,6 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         for row in rows
     }
     screen.print(
-        f"Speed-up and AP points: against {first['file']}. Runtimes: {', '.join(sorted(runtimes))}. "
-        "GFLOPs: 10^9 multiply-accumulates."
+        f"Speed-up and AP points: against {first['file']}. "
+        f"Runtimes: {', '.join(sorted(runtimes))}. GFLOPs: 10^9 multiply-accumulates."
     )

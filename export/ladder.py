@@ -44,8 +44,8 @@ def rungs(exporter: TFLiteExport, judges: Callable[[], KeypointData]) -> Iterato
     """
     yield Rung("every operator INT8, calibrated", FULL, lambda: exporter.calibrated)
     if not exporter.plain:
-        yield Rung("every operator INT8, with remedies", FULL, lambda: exporter.plan(FULL))
-    plan = exporter.plan(MIXED)
+        yield Rung("every operator INT8, with remedies", FULL, lambda: exporter.plan)
+    plan = exporter.plan
     yield Rung("normalisation, softmax, products in float", MIXED, lambda: plan)
     costly = Sensitivity(plan, exporter.reference.spec, judges()).costliest(MIXED)
     for count in COUNTS:

@@ -31,6 +31,7 @@ from mvpose.quantize.observers import CALIBRATORS, Calibrator
 from mvpose.quantize.plan import Plan, plan_int8
 from mvpose.quantize.qat_checkpoint import Trained
 from mvpose.quantize.recipes import Recipe
+from mvpose.quantize.remedies.plan import apply_remedies
 from mvpose.runtime.litert import LiteRTRuntime, open_interpreter, tensor_info
 from mvpose.runtime.torch_runtime import TorchRuntime
 
@@ -125,7 +126,7 @@ class TFLiteExport:
         """
         if recipe.needs_calibration:
             trained = self.trained.get(recipe.name)
-            plan = plan or (trained.plan if trained else self.plan(recipe))
+            plan = plan or (trained.plan if trained else self.plan)
         with replacing(path) as temporary:
             self._write(recipe, temporary, plan)
             inventory = take_inventory(temporary)
@@ -144,9 +145,14 @@ class TFLiteExport:
             path, recipe, artefact.weights_sha256, inventory, parity, accuracy, comparison
         )
 
-    def plan(self, recipe: Recipe) -> Plan:
+    @cached_property
+    def plan(self) -> Plan:
         """INT8 without training: with remedies, or by calibration alone if so asked."""
-        return self.calibrated
+        if self.plain:
+            return self.calibrated
+        return apply_remedies(
+            self.network, self.reference.spec, self.calibration().crops, self.calibrator
+        )
 
     @cached_property
     def calibrated(self) -> Plan:
@@ -195,6 +201,7 @@ class TFLiteExport:
             calibration=asdict(replace(self.calibration().manifest, ranges=self.calibrator))
             if plan
             else None,
+            quantisation=plan.description() if plan else None,
         )
 
     def _accuracy(self, runtime: LiteRTRuntime) -> tuple[Accuracy | None, Comparison | None]:

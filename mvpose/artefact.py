@@ -43,6 +43,7 @@ class Artefact(Record):
         weights_sha256: of the checkpoint that the file was made from.
         toolchain: versions of the packages that made it.
         calibration: manifest of the calibration, where the recipe needed one.
+        quantisation: what was done besides, and which modules stay in float beyond the recipe's.
         parity: difference from the float network.
         accuracy: COCO figures with their protocol, where measured.
         schema_version: of this description.
@@ -57,6 +58,7 @@ class Artefact(Record):
     weights_sha256: str
     toolchain: dict[str, str]
     calibration: dict[str, Any] | None = None
+    quantisation: dict[str, Any] | None = None
     parity: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
     schema_version: Literal[1] = 1

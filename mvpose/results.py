@@ -133,7 +133,7 @@ def predict_dataset(
     with ThreadPoolExecutor(threads) as pool:
         cropped = ahead(pool, partial(crop_images, spec=runtime.spec), batches, threads)
         mapped = ((batch, batch_heatmaps(runtime, batch.crops, flip, most)) for batch in cropped)
-        found = ahead(pool, partial(_results, spec=runtime.spec), mapped, depth=1)
+        found = ahead(pool, partial(batch_results, spec=runtime.spec), mapped, depth=1)
         shown = track(list(chain.from_iterable(batches)))
         return [
             result
@@ -240,10 +240,10 @@ def coco_results(item: BoxedImage, poses: Poses, skeleton: Skeleton) -> list[Res
     ]
 
 
-def _results(
+def batch_results(
     mapped: tuple[CroppedImages, NDArray[np.floating[Any]]], spec: ModelSpec
 ) -> list[list[Result]]:
-    """The results of each image of a batch."""
+    """The results of each image of a batch, from the heatmaps of its people."""
     batch, heatmaps = mapped
     boxes = [item.boxes_xywh_px for item in batch.images]
     poses = read_poses(heatmaps, batch.matrices, np.concatenate(boxes), spec)

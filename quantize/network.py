@@ -91,6 +91,12 @@ class QuantGraph:
         """The tensors that have a range of their own, in order of computation, the input first."""
         return list(dict.fromkeys(self.tensor.values()))
 
+    @property
+    def output(self) -> str:
+        """The tensor of the heatmaps."""
+        (result,) = self.module.graph.output_node().all_input_nodes
+        return self.tensor[result.name]
+
     def group(self, group: FloatGroup) -> frozenset[str]:
         """The nodes of a group of operators that a recipe may leave in float."""
         if group == "normalisation":

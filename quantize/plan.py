@@ -47,6 +47,11 @@ class Plan:
         net.set_qparams(self.qparams)
         return net.eval()
 
+    def description(self) -> dict[str, Any]:
+        """What a file says of it."""
+        islands = sorted({self.graph.path[node] for node in self.islands})
+        return {"steps": list(self.steps), "float_islands": islands}
+
     def with_islands(self, islands: frozenset[str]) -> Plan:
         """The same with other operators in float."""
         return replace(self, islands=islands)

@@ -28,7 +28,8 @@ def measure_ranges(
     Args:
         graph: the network.
         crops: (N, height, width, 3), 0..255.
-        calibrator: makes a range of the values.
+        calibrator: makes a range of the values, but for the heatmaps: their peaks are what counts
+            and are rare, so they get their lowest and highest values.
 
     Returns:
         The range of each tensor of ``graph.tensors``; tensors that several operators write have the
@@ -65,8 +66,11 @@ class _Watcher(Interpreter):
     def __init__(self, graph: QuantGraph, calibrator: Calibrator) -> None:
         super().__init__(graph.module)
         self.path = graph.path
+        heatmaps = graph.output
         self.observers = {
-            name: Observer(calibrator)
+            name: Observer(
+                CALIBRATORS["minmax"] if graph.tensor.get(name) == heatmaps else calibrator
+            )
             for name, role in graph.roles.items()
             if role is Role.OWN and graph.kind[name] != "input"
         }

@@ -126,6 +126,7 @@ def small_export(
         float_files,
         lambda: drawn_calibration(reference.spec, CALIBRATION_CROPS),
         io=io,
+        plain=True,
     )
 
 

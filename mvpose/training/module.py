@@ -17,7 +17,8 @@ from mvpose.codec.heatmaps import encode_points
 from mvpose.data.coco import KeypointData
 from mvpose.data.samples import Batch
 from mvpose.errors import InputError
-from mvpose.evaluation import evaluate
+from mvpose.evaluation import Accuracy, evaluate
+from mvpose.runtime.base import Runtime
 from mvpose.runtime.torch_runtime import TorchRuntime, normalise
 from mvpose.spec import ModelSpec
 from mvpose.training.augment import BatchAugment
@@ -83,8 +84,7 @@ class PoseTraining(L.LightningModule):
         )
         with torch.autocast(self.device.type, enabled=False):
             images, points_px, weights = augment(batch)
-        x = normalise(images, spec).contiguous(memory_format=torch.channels_last)
-        heatmaps = self._network(x).float()
+        heatmaps = self.heatmaps(images, spec)
         targets = encode_points(points_px, spec, stage.sigma_cells)
         loss = self._compare(stage.loss, heatmaps, targets, weights)
         (teachers,) = self._teachers
@@ -93,6 +93,11 @@ class PoseTraining(L.LightningModule):
         targets, weights = teachers.targets(batch, augment, spec)
         share = recipe.distillation.share
         return (1 - share) * loss + share * self._compare(stage.loss, heatmaps, targets, weights)
+
+    def heatmaps(self, images: Tensor, spec: ModelSpec) -> Tensor:
+        """Heatmaps (B, K, h, w) of crops (B, 3, H, W) in 0..255."""
+        x = normalise(images, spec).contiguous(memory_format=torch.channels_last)
+        return self._network(x).float()
 
     def _compare(self, kind: str, heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The loss, whose mean over the processes is that of their joint batch."""
@@ -134,16 +139,21 @@ class PoseTraining(L.LightningModule):
         """
         ap = -1.0
         if self.validation is not None:
-            runtime = TorchRuntime(self.model, spec_for(self.spec, self.recipe, self.current_epoch))
-            shard = (self.trainer.global_rank, self.trainer.world_size)
-            accuracy, _ = evaluate(
-                runtime, self.validation, by_keypoint=False, shard=shard, resamples=0
-            )
+            accuracy = self.accuracy(self.runtime(), self.validation)
             ap = accuracy.ap
             self.log_dict({"ap": ap, "ap50": accuracy.ap50}, prog_bar=True)
-        self._save(ap)
+        self._save(ap, self.current_epoch + 1)
 
-    def _save(self, ap: float) -> None:
+    def runtime(self) -> Runtime:
+        """The network as it is now."""
+        return TorchRuntime(self.model, spec_for(self.spec, self.recipe, self.current_epoch))
+
+    def accuracy(self, runtime: Runtime, people: KeypointData) -> Accuracy:
+        """Of a network on people that the processes share among them."""
+        shard = (self.trainer.global_rank, self.trainer.world_size)
+        return evaluate(runtime, people, by_keypoint=False, shard=shard, resamples=0)[0]
+
+    def _save(self, ap: float, epochs: int) -> None:
         """Write ``last.safetensors`` and, where the AP is the highest, ``best.safetensors``."""
         better = ap > self.best_ap
         self.best_ap = max(ap, self.best_ap)
@@ -151,13 +161,17 @@ class PoseTraining(L.LightningModule):
             return
         record = {
             "recipe": asdict(self.recipe),
-            "epochs": self.current_epoch + 1,
-            "samples": (self.current_epoch + 1) * (self.recipe.samples_per_epoch or 0),
+            "epochs": epochs,
+            "samples": epochs * (self.recipe.samples_per_epoch or 0),
             "validation_ap": ap,
         }
-        spec = spec_for(self.spec, self.recipe, self.recipe.epochs - 1)
         for name in ("last", *(["best"] if better else [])):
-            save_checkpoint(self.out / f"{name}.safetensors", self.model.state_dict(), spec, record)
+            self.write(self.out / f"{name}.safetensors", record)
+
+    def write(self, path: Path, record: dict[str, Any]) -> None:
+        """Write the network as it is now, with the record of its training."""
+        spec = spec_for(self.spec, self.recipe, self.recipe.epochs - 1)
+        save_checkpoint(path, self.model.state_dict(), spec, record)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["best_ap"] = self.best_ap
@@ -167,16 +181,18 @@ class PoseTraining(L.LightningModule):
         self.best_ap = checkpoint["best_ap"]
 
     def configure_optimizers(self) -> Any:
-        recipe = self.recipe
-        optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, recipe.weight_decay, recipe.decay_norms),
-            lr=recipe.learning_rate,
-        )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_schedule(recipe))
+        optimizer = self.optimizer()
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_schedule(self.recipe))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW at the peak rate."""
+        recipe = self.recipe
+        groups = parameter_groups(self.model, recipe.weight_decay, recipe.decay_norms)
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
 def parameter_groups(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -27,6 +27,7 @@ from mvpose.spec import FROZEN, Preprocess, Record, first_problem
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
 SHIPPED = Path(__file__).parent / "recipes"
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -205,28 +206,39 @@ class TrainRecipe(Record):
         return sum(self.samples_per_epoch // self.stage(e).batch_size for e in range(epoch))
 
 
-def find_recipe(text: str) -> Path:
+def find_recipe(text: str, folder: Path = SHIPPED) -> Path:
     """The file of a recipe given by path or by the name of one that ships.
+
+    Args:
+        text: path or name.
+        folder: of those that ship.
 
     Raises:
         InputError: there is none.
     """
     path = Path(text)
-    shipped = SHIPPED / f"{text}.yaml"
+    shipped = folder / f"{text}.yaml"
     if path.is_file():
         return path
     if path.name == text and shipped.is_file():
         return shipped
-    known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
     raise InputError(f"no recipe {text!r}", f"give a YAML file or one of: {known}")
 
 
 def read_recipe(path: Path, changes: tuple[str, ...] = ()) -> TrainRecipe:
-    """Read and check a recipe.
+    """Read and check a recipe, as ``read_yaml``."""
+    return read_yaml(path, TrainRecipe, changes, "mvpose/training/recipe.py")
+
+
+def read_yaml(path: Path, kind: type[R], changes: tuple[str, ...], explained: str) -> R:
+    """Read and check a record.
 
     Args:
         path: YAML.
+        kind: of record.
         changes: "field=value" each, put over what the file says; values are YAML.
+        explained: where the user finds every field explained.
 
     Raises:
         InputError: the file is missing, is no YAML, or a field is missing, unknown or out of range.
@@ -245,24 +257,26 @@ def read_recipe(path: Path, changes: tuple[str, ...] = ()) -> TrainRecipe:
         except yaml.YAMLError as error:
             raise InputError(f"cannot set {change!r}", "the value must be YAML") from error
     try:
-        return TypeAdapter(TrainRecipe).validate_python(content)
+        return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {first_problem(error)}", _advice(error)) from error
+        raise InputError(
+            f"{path}: {first_problem(error)}", _advice(error, kind, explained)
+        ) from error
 
 
-def _advice(error: ValidationError) -> str:
+def _advice(error: ValidationError, kind: type[Any], explained: str) -> str:
     """The nearest known field for an unknown one."""
     problem = error.errors()[0]
     known = [
         field.name
-        for record in (TrainRecipe, Stage, Source, Augmentation, Distillation, About, TeacherSource)
+        for record in (kind, Stage, Source, Augmentation, Distillation, About, TeacherSource)
         for field in fields(record)
     ]
     name = str(problem["loc"][-1]) if problem["loc"] else ""
     near = difflib.get_close_matches(name, known, 1)
     if "unexpected" in problem["type"] and near:
         return f"did you mean {near[0]}?"
-    return "every field is explained in mvpose/training/recipe.py"
+    return f"every field is explained in {explained}"
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:

@@ -80,7 +80,7 @@ def train(
             starts; or the loss is no number.
         KeyboardInterrupt: the user stopped it; the same call goes on from the last epoch.
     """
-    cut = kept_about_people(recipe)
+    cut = kept_about_people(recipe, zoo_spec(recipe.model).preprocess.box_padding)
     skeleton = COCO17 if recipe.keypoints == "coco17" else None
     sources: list[TrainingSource] = []
     for source in recipe.sources:
@@ -93,7 +93,7 @@ def train(
         recipe = replace(recipe, samples_per_epoch=sum(len(s.crops) for s in sources))
     check_writable(out)
     check_space(out, spec)
-    lock = claim(out) if _is_first_process() else None
+    lock = claim(out) if is_first_process() else None
     try:
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = build_network(spec.network)
@@ -104,11 +104,10 @@ def train(
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         resume = out / "last.ckpt"
         done = epochs_done(resume, recipe) if resume.is_file() else 0
-        announce(recipe, [s.summary for s in sources], held_out and held_out[1], out)
+        announce(recipe, sources, held_out and held_out[1], out)
         if done:
             unused = "" if init is backbone is None else "; --init and --backbone are not used"
-            verb = "resuming" if done < recipe.epochs else "nothing left to do in"
-            _say(f"{verb} {out} after epoch {done} of {recipe.epochs}{unused}")
+            announce_resuming(recipe, out, done, unused)
         crops = [source.crops for source in sources]
         people = held_out[0] if held_out else None
         _fit(model, spec, recipe, crops, people, out, machine, resume if done else None)
@@ -158,7 +157,18 @@ def _fit(
         batches = samples.batches(recipe.distillation.token_steps)
         spec = _with_token(model, spec, recipe, teachers, None if resume else batches)
     module = PoseTraining(model, spec, recipe, validation, out, teachers, samples.names)
+    fit(module, samples, machine, resume)
+
+
+def fit(module: PoseTraining, samples: PoseSamples, machine: Machine, resume: Path | None) -> None:
+    """Train, after a rehearsal; ``resume`` is the state to go on from.
+
+    Raises:
+        InputError: the loss is no number, images can't be read, or memory runs out.
+        KeyboardInterrupt: the user stopped it.
+    """
     rehearse(module, samples)
+    recipe, out = module.recipe, module.out
     trainer = make_trainer(recipe, out, machine.devices, machine.nodes, machine.accelerator)
     try:
         with loader_errors():
@@ -225,29 +235,42 @@ def rehearse(module: PoseTraining, samples: PoseSamples) -> None:
             )
 
 
-def _is_first_process() -> bool:
+def is_first_process() -> bool:
+    """Of those that train together."""
     return rank_zero_only.rank in (0, None)
 
 
 def _say(text: str) -> None:
-    if _is_first_process():
+    if is_first_process():
         print(text)
 
 
-def kept_about_people(recipe: TrainRecipe) -> Cut:
-    """As much of a picture as the recipe's augmentations reach, and as fine as its crops are."""
+def kept_about_people(recipe: TrainRecipe, padding: float) -> Cut:
+    """As much of a picture as the recipe's augmentations reach, and as fine as its crops are.
+
+    Args:
+        recipe: augmentations and input sizes.
+        padding: of the boxes, as in ``Preprocess``.
+    """
     used = [recipe.augmentation, *(s.augmentation for s in recipe.stages if s.augmentation)]
-    padding = zoo_spec(recipe.model).preprocess.box_padding
     margin = padding * max((1 + a.scale) * (1 + 2 * a.shift) for a in used)
     side = max(max(s.input_width_px, s.input_height_px) for s in recipe.stages)
     return Cut(round(side * margin / padding), margin)
 
 
-def announce(recipe: TrainRecipe, sources: list[str], validation: str | None, out: Path) -> None:
+def announce(
+    recipe: TrainRecipe, sources: list[TrainingSource], validation: str | None, out: Path
+) -> None:
     """Say what is trained, on what, for how long."""
     _say(f"training {recipe.model}: {recipe.epochs} epochs of {recipe.samples_per_epoch} samples")
     total = sum(source.weight for source in recipe.sources)
-    for source, summary in zip(recipe.sources, sources, strict=True):
-        _say(f"data: {summary}; {source.weight / total:.0%} of the samples")
+    for source, opened in zip(recipe.sources, sources, strict=True):
+        _say(f"data: {opened.summary}; {source.weight / total:.0%} of the samples")
     _say(f"validation: {validation or 'none'}")
     _say(f"output: {out}")
+
+
+def announce_resuming(recipe: TrainRecipe, out: Path, done: int, unused: str = "") -> None:
+    """Say where a stopped run goes on, and which options that leaves without use."""
+    verb = "resuming" if done < recipe.epochs else "nothing left to do in"
+    _say(f"{verb} {out} after epoch {done} of {recipe.epochs}{unused}")

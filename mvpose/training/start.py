@@ -13,8 +13,8 @@ from torch import nn
 from mvpose.checkpoint import load_checkpoint
 from mvpose.errors import InputError
 from mvpose.models.build import build_network
-from mvpose.spec import ModelSpec
-from mvpose.training.recipe import TrainRecipe, differences
+from mvpose.spec import ModelSpec, Record
+from mvpose.training.recipe import differences
 
 MAY_CHANGE = ("about.", "epochs:", "validate_every_epochs:")
 
@@ -56,7 +56,7 @@ def start_from(model: nn.Module, checkpoint: Path, spec: ModelSpec) -> str:
     return said
 
 
-def epochs_done(resume: Path, recipe: TrainRecipe) -> int:
+def epochs_done(resume: Path, recipe: Record) -> int:
     """How many epochs of a stopped run are done.
 
     Args:

@@ -1,0 +1,99 @@
+"""Tables about quantisation, for the README."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mvpose.benchmark.markdown import interval, markdown
+
+Result = dict[str, Any]
+FULL, MIXED = "static_wi8_ai8", "static_wi8_ai8_mixed"
+
+
+def calibration_tables(result: Result) -> str:
+    """What calibrators and calibration sets of growing size bring in INT8.
+
+    Args:
+        result: of ``benchmark.calibration``.
+    """
+    return f"{_calibrators(result['rows'])}\n{_sizes(result['rows'])}{_note(result['protocol'])}"
+
+
+def _calibrators(rows: list[dict[str, Any]]) -> str:
+    header = ["calibrated on", "calibrator"]
+    for name in ("full", "mixed"):
+        header += [f"{name}: SQNR dB", "shift px median / p95", "OKS", "AP - float [95 %]"]
+    table = []
+    for row in rows:
+        if row["kind"] != "calibrator":
+            continue
+        line = [f"{row['crops']} of {_people(row)}", f"`{row['calibrator']}`"]
+        for form in (row["forms"][FULL], row["forms"][MIXED]):
+            parity = form["parity"]
+            line += [
+                f"{parity['sqnr_db']:.1f}",
+                f"{parity['shift_median_px']:.2f} / {parity['shift_p95_px']:.1f}",
+                f"{parity['oks']:.3f}",
+                _interval(form["ap_difference"]),
+            ]
+        table.append(line)
+    return markdown(header, table)
+
+
+def _sizes(rows: list[dict[str, Any]]) -> str:
+    header = [
+        "two sets of",
+        "calibrator",
+        "crops each",
+        "ranges apart, median / largest",
+        "SQNR dB",
+        "shift px, median",
+        "AP - float",
+        "AP apart [95 %]",
+    ]
+    table = []
+    for row in rows:
+        if row["kind"] != "size":
+            continue
+        ranges = row["ranges"]
+        parities = [one["parity"] for one in row["sets"]]
+        table.append(
+            [
+                _people(row),
+                f"`{row['calibrator']}`",
+                str(row["crops"]),
+                f"{100 * ranges['median']:.1f} % / {100 * ranges['largest']:.0f} %",
+                ", ".join(f"{parity['sqnr_db']:.1f}" for parity in parities),
+                ", ".join(f"{parity['shift_median_px']:.2f}" for parity in parities),
+                ", ".join(
+                    _points(one["ap_difference"]) for one in row["sets"] if row["ap_between"]
+                ),
+                _interval(row["ap_between"]),
+            ]
+        )
+    return markdown(header, table)
+
+
+def _people(row: dict[str, Any]) -> str:
+    return str(row["source"].removesuffix(".json"))
+
+
+def _interval(change: dict[str, Any] | None) -> str:
+    return interval(change) if change else ""
+
+
+def _points(change: dict[str, Any]) -> str:
+    return f"{100 * change['difference']:+.1f}"
+
+
+def _note(protocol: dict[str, Any]) -> str:
+    return (
+        f"\nMeasured by simulation, without remedies. AP: {protocol['images']} images, "
+        f"{protocol['people']} people of {protocol['annotations']}, none of whom calibrates, "
+        f"{protocol['boxes']} boxes, {protocol['decode']} decoding; SQNR, shift and OKS: the first "
+        f"{protocol['heatmaps_of']} of them, against the float network. The second table is of "
+        "full INT8; its two sets share no picture, and the smaller are parts of the larger. Ranges "
+        "apart: the share of what two ranges cover together that only one of them covers. "
+        "Checkpoint SHA-256 "
+        f"`{protocol['sha256'][:12]}`.\n"
+    )

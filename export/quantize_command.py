@@ -1,0 +1,28 @@
+"""mvpose-quantize: what INT8 costs a network, and training against it.
+
+The command is export's: it proves what it simulates against files.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mvpose.cli import make_app, start
+from mvpose.export.sensitivity_command import sensitivity
+
+MODES = {"--sensitivity": sensitivity}
+ABOUT = """Find out what INT8 costs a network, block by block.
+
+```
+mvpose-quantize --sensitivity
+mvpose-quantize --sensitivity --data coco --calib coco --leave-out static_wi8_ai8
+mvpose-quantize --sensitivity --help
+```
+"""
+
+
+def main() -> None:
+    """Entry point: each mode has its own options, whose first is the mode's name."""
+    words = {word.partition("=")[0] for word in sys.argv[1:]}
+    chosen = next((mode for name, mode in MODES.items() if name in words), None)
+    start(make_app(chosen or MODES, "mvpose-quantize", "" if chosen else ABOUT))
