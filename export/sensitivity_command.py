@@ -131,5 +131,5 @@ def sensitivity(
     print_map(found)
     write_text(text, found.to_json(indent=1) + "\n")
     with replacing(picture) as temporary:
-        draw_map(found).save(temporary)
+        draw_map(found).save(temporary, optimize=True)
     note(f"wrote {text} and {picture}")

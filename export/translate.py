@@ -114,9 +114,8 @@ def absorb_padding(graph: Graph) -> None:
     """
     for node in graph.nodes:
         if node.target is aten.conv2d.default:
-            args: Any = node.args
-            source, weight, *rest = args
-            bias, strides, (rows, columns), dilations, groups = (*rest, *CONV2D[len(rest) :])
+            args: list[Any] = [*node.args, *CONV2D[len(node.args) - 2 :]]
+            source, weight, bias, strides, (rows, columns), dilations, groups = args
             source, (top, bottom, left, right) = unpadded(source)
             padding = [top + rows, bottom + rows, left + columns, right + columns]
             node.args = (source, weight, bias, strides, padding, dilations, groups)

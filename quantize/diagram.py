@@ -179,8 +179,8 @@ def _draw_header(pen: _Pen, found: SensitivityMap, most: float, width: float) ->
     protocol = found.protocol
     pen.text((MARGIN, 30), f"{protocol['model']}: what each block costs in INT8", 25, INK)
     lines = [
-        "Each box: this block alone in INT8, the rest in float. AP and OKS lost, in points of 100; "
-        "px: the shift that 95 % of the keypoints stay below.",
+        "Each box: this block alone in INT8, the rest in float. AP and OKS: the change, in points "
+        "of 100; px: the shift that 95 % of the keypoints stay below.",
         f"{protocol['people']} people of {protocol['annotations']}.  In INT8 as a whole: "
         + ",  ".join(f"{name} {points(cost.ap, ' AP')}" for name, cost in found.whole.items()),
     ]
@@ -203,8 +203,7 @@ class _Pen:
         self.draw = ImageDraw.Draw(self.image)
 
     def picture(self) -> Image.Image:
-        width, height = self.image.size
-        return self.image.resize((width // SHRINK, height // SHRINK), Image.Resampling.LANCZOS)
+        return self.image.reduce(SHRINK)
 
     def text(self, at: Point, words: str, size: float, color: Color, anchor: str = "la") -> None:
         font = ImageFont.load_default(size * DETAIL)

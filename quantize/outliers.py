@@ -59,8 +59,8 @@ def find_outliers(
             watcher.run(to_batch(crops[start : start + BATCH]))
     found = []
     for name, largest in watcher.largest.items():
-        channel = int(largest.argmax())
-        ratio = float(largest[channel] / largest[largest > 0].median())
+        channel, live = int(largest.argmax()), largest[largest > 0]
+        ratio = float(largest[channel] / live.median()) if len(live) else 0.0
         if ratio >= least_ratio:
             found.append(Outlier(name, graph.path[name], channel, float(largest[channel]), ratio))
     return sorted(found, key=lambda outlier: -outlier.ratio)

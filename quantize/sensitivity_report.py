@@ -91,7 +91,7 @@ def outlier_table(found: SensitivityMap) -> Table:
     return table
 
 
-COSTS = ("AP lost [95 %]", "OKS", "shift px median", "p95", "SQNR dB")
+COSTS = ("AP - float [95 %]", "OKS", "shift px median", "p95", "SQNR dB")
 
 
 def _figures(cost: Cost) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import random_pose_net, small_export
+from conftest import small_export
 
 from mvpose.data.coco import KeypointData
 from mvpose.errors import InputError
@@ -34,7 +35,7 @@ from mvpose.quantize.sensitivity import FULL, MIXED, Sensitivity, SensitivityMap
 from mvpose.quantize.simulate import SimulatedRuntime
 from mvpose.quantize.variants import common_nodes, variant_heatmaps
 from mvpose.runtime.torch_runtime import TorchRuntime
-from mvpose.spec import ModelSpec
+from mvpose.spec import ModelSpec, Preprocess
 from mvpose.zoo import zoo_spec
 
 STAGE_PARTS = (
@@ -80,23 +81,19 @@ def part(graph: QuantGraph, name: str) -> Block:
     return next(block for block in blocks(graph) if block.name == name)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param("mobilevitpose-xxs", id="deconvolutions"),
-        pytest.param("mobilevitpose-xxs-bilinear", id="bilinear head"),
-    ],
-)
-def test_each_operator_and_weight_is_in_one_block(model: str, small_spec: ModelSpec) -> None:
-    spec = replace(zoo_spec(model), preprocess=small_spec.preprocess)
-    network = deploy(PoseNet(spec.network), spec.preprocess)
-    graph = capture(network, spec.preprocess)
+@pytest.mark.parametrize("head", ["deconv", "bilinear"])
+def test_each_operator_and_weight_is_in_one_block(head: str, plan: Plan) -> None:
+    network, graph = plan.network, plan.graph
+    if head == "bilinear":
+        spec = replace(zoo_spec("mobilevitpose-xxs-bilinear"), preprocess=Preprocess(64, 64))
+        network = deploy(PoseNet(spec.network), spec.preprocess)
+        graph = capture(network, spec.preprocess)
     found = blocks(graph)
     counts = Counter(node for block in found for node in block.nodes)
     assert counts.keys() == graph.roles.keys()
     assert set(counts.values()) == {1}
-    weights = sum(block.weights for block in found)
-    assert weights == sum(p.numel() for p in network.parameters()) + 3  # the mean of the image
+    constants = [*network.parameters(), *network.buffers()]
+    assert sum(block.weights for block in found) == sum(c.numel() for c in constants)
     for stage in (2, 3, 4):
         assert [b.name for b in found if b.name.startswith(f"stages.{stage}.1")] == [
             f"stages.{stage}.1.{name}" for name in STAGE_PARTS
@@ -185,13 +182,13 @@ def test_a_spoilt_block_stands_out(
     assert max(left, key=left.__getitem__) == "stages.2.0"
 
 
-def test_outliers_are_named(small_spec: ModelSpec) -> None:
-    net = random_pose_net(small_spec)
-    layer: Any = net.backbone.stages[2][1].layers[1]
+def test_outliers_are_named(plan: Plan, small_spec: ModelSpec) -> None:
+    module = copy.deepcopy(plan.graph.module)
+    fc1: Any = module.get_submodule("stages.2.1.layers.1.fc1")
     with torch.no_grad():
-        layer.fc1.weight[5] *= 100
-        layer.fc1.bias[5] = 300
-    graph = capture(deploy(net, small_spec.preprocess), small_spec.preprocess)
+        fc1.weight[5] *= 100
+        fc1.bias[5] = 300
+    graph = replace(plan.graph, module=module)
     widest = find_outliers(graph, drawn_crops(small_spec, 4, seed=0))[0]
     assert (widest.path, widest.channel) in [
         ("stages.2.1.layers.1.fc1", 5),

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mvpose import timing
-from mvpose.timing import Timing, time_interleaved
 from mvpose.benchmark.machine import machine
 from mvpose.spec import Preprocess
+from mvpose.timing import Timing, time_interleaved
 from mvpose.zoo import zoo_spec
 
 ROUNDS = 40
