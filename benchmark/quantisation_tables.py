@@ -97,3 +97,85 @@ def _note(protocol: dict[str, Any]) -> str:
         "Checkpoint SHA-256 "
         f"`{protocol['sha256'][:12]}`.\n"
     )
+
+
+def sensitivity_table(found: Result) -> str:
+    """What each block costs in INT8, the costliest first, and the channels that stick out.
+
+    Args:
+        found: of ``mvpose-quantize --sensitivity``.
+    """
+    header = [
+        "this block alone in INT8",
+        "OKS lost",
+        "shift px p95",
+        "AP - float [95 %]",
+        "outlier",
+    ]
+    blocks = sorted(found["blocks"], key=lambda block: block["alone"]["parity"]["oks"])
+    table = []
+    for block in blocks:
+        cost, widest = block["alone"], next(iter(block["outliers"]), None)
+        table.append(
+            [
+                f"{block['title']} (`{block['name']}`)",
+                f"{100 * (1 - cost['parity']['oks']):.2f}",
+                f"{cost['parity']['shift_p95_px']:.1f}",
+                interval(cost["ap"]),
+                f"channel {widest['channel']}: {widest['ratio']:.0f} x the median"
+                if widest
+                else "",
+            ]
+        )
+    protocol = found["protocol"]
+    whole = "; ".join(f"{name} {interval(cost['ap'])}" for name, cost in found["whole"].items())
+    agreement = "; ".join(
+        f"{row['recipe']}: {100 * row['equal']:.0f} % of the heatmaps' values equal, "
+        f"{100 * row['within_2']:.1f} % within 2 steps, keypoints "
+        f"{row['parity']['shift_median_px']:.2f} px apart in the median"
+        for row in found["agreement"]
+    )
+    return markdown(header, table) + (
+        f"\nMeasured by simulation, calibrated on {protocol['calibration']['source']} "
+        f"(`{protocol['calibrator']}`), without remedies; {protocol['images']} images, "
+        f"{protocol['people']} people of {protocol['annotations']}; OKS in points of 100 and shift "
+        f"against the float network; channel: that whose values stick out most. As a whole: {whole}. Simulation against the files of "
+        f"{found['agreement'][0]['runtime']}: {agreement}. Checkpoint SHA-256 "
+        f"`{protocol['sha256'][:12]}`.\n"
+    )
+
+
+def remedies_table(found: Result) -> str:
+    """What each remedy brings, alone and together.
+
+    Args:
+        found: of ``benchmark.remedies``.
+    """
+    data = list(found["protocol"]["evaluation"])
+    header = ["remedies"]
+    for name in ("full", "mixed"):
+        header += [f"{name}: SQNR dB", "shift px median / p95", "OKS"]
+        header += [f"AP - float, {source} [95 %]" for source in data]
+    table = []
+    for row in found["rows"]:
+        line = [" + ".join(name.replace("_", " ") for name in row["remedies"]) or "none"]
+        for form in (row["forms"][FULL], row["forms"][MIXED]):
+            parity, costs = form["parity"], form["evaluation"]
+            line += [
+                f"{parity['sqnr_db']:.1f}",
+                f"{parity['shift_median_px']:.2f} / {parity['shift_p95_px']:.1f}",
+                f"{parity['oks']:.3f}",
+                *(_interval(costs[s]["ap_difference"]) if s in costs else "" for s in data),
+            ]
+        table.append(line)
+    protocol = found["protocol"]
+    people = ", ".join(
+        f"{name}: {facts['images']} images, {facts['people']} people"
+        for name, facts in protocol["evaluation"].items()
+    )
+    return markdown(header, table) + (
+        f"\nMeasured by simulation; {protocol['calibration']['count']} people of "
+        f"{protocol['calibration']['source']} calibrate (`{protocol['calibrator']}`); SQNR, shift "
+        f"and OKS against the float network on {protocol['unseen']['count']} others of its people; "
+        f"AP on {people}. Checkpoint SHA-256 `{protocol['sha256'][:12]}`.\n"
+    )

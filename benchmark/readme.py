@@ -1,6 +1,7 @@
-"""Writes the tables of README and model card from the committed results.
+"""Writes the tables of README, docs and model card from the committed results.
 
     python -m mvpose.benchmark.readme README.md benchmark
+    python -m mvpose.benchmark.readme docs/int8.md benchmark
     python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
@@ -17,6 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from mvpose.benchmark.markdown import interval, markdown, percent
+from mvpose.benchmark.quantisation_tables import (
+    calibration_tables,
+    remedies_table,
+    sensitivity_table,
+)
 from mvpose.benchmark.training_tables import (
     ablation_table,
     checkpoint_table,
@@ -45,6 +51,9 @@ def tables(folder: Path) -> dict[str, str]:
         "loader": loader_table(found["loader"]),
         "keypoints": _keypoints(checkpoint, exports),
         "published": _published(folder / "published.csv"),
+        "calibration": calibration_tables(found["calibration"]),
+        "sensitivity": sensitivity_table(found["sensitivity"]),
+        "remedies": remedies_table(found["remedies"]),
     }
 
 

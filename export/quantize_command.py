@@ -8,15 +8,17 @@ from __future__ import annotations
 import sys
 
 from mvpose.cli import make_app, start
+from mvpose.export.qat_command import train_with_rounding
 from mvpose.export.sensitivity_command import sensitivity
 
-MODES = {"--sensitivity": sensitivity}
-ABOUT = """Find out what INT8 costs a network, block by block.
+MODES = {"--sensitivity": sensitivity, "--qat": train_with_rounding}
+ABOUT = """Find out what INT8 costs a network, block by block, or train it with rounding.
 
 ```
 mvpose-quantize --sensitivity
 mvpose-quantize --sensitivity --data coco --calib coco --leave-out static_wi8_ai8
-mvpose-quantize --sensitivity --help
+mvpose-quantize --qat --data coco
+mvpose-quantize --qat --help
 ```
 """
 

@@ -9,12 +9,13 @@ from mvpose.files import sha256
 from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README, CARD = (
-    (ROOT / name).read_text("utf-8") for name in ("README.md", "mvpose/assets/MODEL_CARD.md")
+README, CARD, INT8 = (
+    (ROOT / name).read_text("utf-8")
+    for name in ("README.md", "mvpose/assets/MODEL_CARD.md", "docs/int8.md")
 )
 
 
-@pytest.mark.parametrize("text", [README, CARD], ids=["README", "model card"])
+@pytest.mark.parametrize("text", [README, CARD, INT8], ids=["README", "model card", "int8"])
 def test_tables_are_those_of_the_results(text: str) -> None:
     assert fill(text, tables(ROOT / "benchmark")) == text
 
@@ -23,6 +24,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
     ("text", "name"),
     [
         *((README, name) for name in ("files", "keypoints", "published", "loader")),
+        *((INT8, name) for name in ("calibration", "sensitivity", "remedies")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )
@@ -34,7 +36,9 @@ def test_the_card_is_of_the_checkpoint() -> None:
     assert sha256(SHIPPED) in CARD
 
 
-@pytest.mark.parametrize("link", ["mvpose/assets/MODEL_CARD.md", "mvpose/training/recipes"])
+@pytest.mark.parametrize(
+    "link", ["mvpose/assets/MODEL_CARD.md", "mvpose/training/recipes", "docs/int8.md"]
+)
 def test_links_lead_somewhere(link: str) -> None:
     assert f"({link})" in README
     assert (ROOT / link).exists()
