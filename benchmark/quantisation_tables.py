@@ -139,7 +139,8 @@ def sensitivity_table(found: Result) -> str:
         f"\nMeasured by simulation, calibrated on {protocol['calibration']['source']} "
         f"(`{protocol['calibrator']}`), without remedies; {protocol['images']} images, "
         f"{protocol['people']} people of {protocol['annotations']}; OKS in points of 100 and shift "
-        f"against the float network; channel: that whose values stick out most. As a whole: {whole}. Simulation against the files of "
+        "against the float network; channel: that whose values stick out most. As a whole: "
+        f"{whole}. Simulation against the files of "
         f"{found['agreement'][0]['runtime']}: {agreement}. Checkpoint SHA-256 "
         f"`{protocol['sha256'][:12]}`.\n"
     )

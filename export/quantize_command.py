@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from mvpose.cli import make_app, start
+from mvpose.cli import Command, make_app, start
 from mvpose.export.qat_command import train_with_rounding
 from mvpose.export.sensitivity_command import sensitivity
 
-MODES = {"--sensitivity": sensitivity, "--qat": train_with_rounding}
+MODES: dict[str, Command] = {"--sensitivity": sensitivity, "--qat": train_with_rounding}
 ABOUT = """Find out what INT8 costs a network, block by block, or train it with rounding.
 
 ```
