@@ -6,6 +6,9 @@ The command is export's: it proves what it simulates against files.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+from cyclopts import App
 
 from mvpose.cli import Command, make_app, start
 from mvpose.export.qat_command import train_with_rounding
@@ -23,8 +26,13 @@ mvpose-quantize --qat --help
 """
 
 
+def app_for(words: Sequence[str]) -> App:
+    """The command line that these words are for: each mode, named anywhere, has its own options."""
+    named = {word.partition("=")[0] for word in words}
+    chosen = next((mode for name, mode in MODES.items() if name in named), None)
+    return make_app(chosen or MODES, "mvpose-quantize", "" if chosen else ABOUT)
+
+
 def main() -> None:
-    """Entry point: each mode has its own options, whose first is the mode's name."""
-    words = {word.partition("=")[0] for word in sys.argv[1:]}
-    chosen = next((mode for name, mode in MODES.items() if name in words), None)
-    start(make_app(chosen or MODES, "mvpose-quantize", "" if chosen else ABOUT))
+    """Entry point."""
+    start(app_for(sys.argv[1:]))
