@@ -53,7 +53,7 @@ def tables(folder: Path) -> dict[str, str]:
         "published": _published(folder / "published.csv"),
         "calibration": calibration_tables(found["calibration"]),
         "sensitivity": sensitivity_table(found["sensitivity"]),
-        "remedies": remedies_table(found["remedies"]),
+        **({"remedies": remedies_table(found["remedies"])} if "remedies" in found else {}),
     }
 
 

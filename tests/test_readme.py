@@ -24,7 +24,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
     ("text", "name"),
     [
         *((README, name) for name in ("files", "keypoints", "published", "loader")),
-        *((INT8, name) for name in ("calibration", "sensitivity", "remedies")),
+        *((INT8, name) for name in ("calibration", "sensitivity")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )
