@@ -31,7 +31,7 @@ from mvpose.quantize.observers import CALIBRATORS, Calibrator
 from mvpose.quantize.plan import Plan, plan_int8
 from mvpose.quantize.qat_checkpoint import Trained
 from mvpose.quantize.recipes import Recipe
-from mvpose.quantize.remedies.plan import apply_remedies
+from mvpose.quantize.remedies.plan import HELD_OUT, apply_remedies
 from mvpose.runtime.litert import LiteRTRuntime, open_interpreter, tensor_info
 from mvpose.runtime.torch_runtime import TorchRuntime
 
@@ -150,8 +150,13 @@ class TFLiteExport:
         """INT8 without training: with remedies, or by calibration alone if so asked."""
         if self.plain:
             return self.calibrated
+        crops = self.calibration().crops
         return apply_remedies(
-            self.network, self.reference.spec, self.calibration().crops, self.calibrator
+            self.network,
+            self.reference.spec,
+            crops,
+            self.calibrator,
+            held_out=min(HELD_OUT, len(crops) // 4),
         )
 
     @cached_property
