@@ -106,6 +106,7 @@ def test_rows(run: Run) -> None:
         assert set(row) == {
             "kind", "file", "sha256", "recipe", "weights_sha256", "inventory", "parity", "accuracy",
             "ap_difference",
+            "comparison",
         }  # fmt: skip
         assert row["kind"] == "export"
         assert row["sha256"] == sha256(path)
