@@ -83,6 +83,8 @@ class Translator(Interpreter):
             return args[0]
         if table == "activations":
             return self.rounded(args[0], name)
+        if table == "constants":
+            return quantizer(*args)
         return integer_weight(*args) if table == "weights" else integer_bias(quantizer, *args)
 
     def rounded(self, x: Any, tensor: str) -> Any:

@@ -117,6 +117,21 @@ class BiasQuantizer(nn.Module):
         return self._source[0].scale.detach() * weight_scale(weight)
 
 
+class ConstantQuantizer(nn.Module):
+    """The asymmetric INT8 rounding of a constant operand, as the mean of images, by its values."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.scale, self.zero_point = affine(values.min().item(), values.max().item())
+        self.enabled = True
+
+    def forward(self, constant: Tensor) -> Tensor:
+        if not self.enabled:
+            return constant
+        scale, zero_point = (constant.new_tensor(x) for x in (self.scale, self.zero_point))
+        return rounded(constant, scale, zero_point, LOWEST, HIGHEST)
+
+
 def rounded(x: Tensor, scale: Tensor, zero_point: Tensor, lowest: int, highest: int) -> Tensor:
     """The nearest of the levels, halves to the even one."""
     return ((x / scale).round() + zero_point).clamp(lowest, highest).sub(zero_point) * scale

@@ -32,13 +32,12 @@ class Role(Enum):
     FUSED = "fused"
 
 
+ELEMENTWISE = (aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor)
 ROLES = {
     Role.OWN: (
         aten.conv2d.default,
         aten.linear.default,
-        aten.add.Tensor,
-        aten.sub.Tensor,
-        aten.mul.Tensor,
+        *ELEMENTWISE,
         aten.mean.dim,
         aten.rsqrt.default,
         aten.bmm.default,

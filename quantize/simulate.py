@@ -15,11 +15,12 @@ from mvpose.quantize.fake_quant import (
     LOWEST,
     ActivationQuantizer,
     BiasQuantizer,
+    ConstantQuantizer,
     WeightQuantizer,
     affine,
     symmetric,
 )
-from mvpose.quantize.network import WEIGHTED, QuantGraph, Role
+from mvpose.quantize.network import ELEMENTWISE, WEIGHTED, QuantGraph, Role
 from mvpose.quantize.ranges import BATCH, Ranges, to_batch
 from mvpose.quiet import quiet
 from mvpose.spec import ModelSpec
@@ -51,7 +52,7 @@ class QuantNet(nn.Module):
 
     Attributes:
         activations: by tensor of the graph, its rounding.
-        weights, biases: by the node that uses it.
+        weights, biases, constants: by the node that uses it.
     """
 
     def __init__(self, graph: QuantGraph, float_nodes: Iterable[str] = ()) -> None:
@@ -63,6 +64,7 @@ class QuantNet(nn.Module):
         self.activations: dict[str, ActivationQuantizer] = {}
         self.weights: dict[str, WeightQuantizer] = {}
         self.biases: dict[str, BiasQuantizer] = {}
+        self.constants: dict[str, ConstantQuantizer] = {}
         self._insert()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -84,10 +86,12 @@ class QuantNet(nn.Module):
         return {name: quantizer.qparams() for name, quantizer in self.activations.items()}
 
     def enable(self, *, activations: Iterable[str] = (), weights: Iterable[str] = ()) -> None:
-        """Round these tensors and the weights of these operators alone."""
+        """Round these tensors, the constants added to them and these operators' weights alone."""
         rounded = {*activations}
         for name, activation in self.activations.items():
             activation.enabled = name in rounded
+        for name, constant in self.constants.items():
+            constant.enabled = self.graph.tensor[name] in rounded
         rounded = {*weights}
         for name, weight in self.weights.items():
             weight.enabled = name in rounded
@@ -103,6 +107,8 @@ class QuantNet(nn.Module):
                 continue
             if node.target in WEIGHTED and node.name not in self.float_nodes:
                 self._round_parameters(node)
+            if node.target in ELEMENTWISE and node.name not in self.float_nodes:
+                self._round_constant(node)
             if role is Role.FUSED:
                 continue
             readers = self._integer_readers(node)
@@ -130,6 +136,14 @@ class QuantNet(nn.Module):
                 bias = self._call("biases", node.name, self.biases[node.name], rest[0], weight)
             node.replace_input_with(rest[0], bias)
         node.replace_input_with(weight, rounded)
+
+    def _round_constant(self, node: Node) -> None:
+        for constant in (n for n in node.all_input_nodes if n.op == "get_attr"):
+            quantizer = ConstantQuantizer(self.body.get_buffer(str(constant.target)))
+            self.constants[node.name] = quantizer
+            with self.body.graph.inserting_before(node):
+                rounded = self._call("constants", node.name, quantizer, constant)
+            node.replace_input_with(constant, rounded)
 
     def _call(self, table: str, name: str, module: nn.Module, *args: Node) -> Node:
         self.body.add_submodule(f"{table}.{name}", module)
