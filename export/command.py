@@ -123,6 +123,8 @@ def export(
     from mvpose.files import check_new, check_writable, write_json
     from mvpose.quantize.calibration import CalibrationSet
     from mvpose.quantize.calibration_file import make_calibration
+    from mvpose.quantize.network import capture
+    from mvpose.quantize.stability import describe_stability
     from mvpose.runtime.load import load_float
 
     reference = load_float(model, threads)
@@ -143,7 +145,8 @@ def export(
         evaluated = truth.data if truth else None
         found = make_calibration(calib, calib_split, spec, calib_count, seed, evaluated)
         if found.warning:
-            note(found.warning)
+            graph = capture(exporter.network, spec.preprocess)
+            note(str(describe_stability(graph, found, how)))
         return found
 
     def judges() -> KeypointData:

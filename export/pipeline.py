@@ -21,11 +21,11 @@ from mvpose.data.synthetic import resolve_data
 from mvpose.evaluation import Accuracy, evaluate
 from mvpose.export.conversion import Conversions
 from mvpose.export.inventory import Inventory, take_inventory
-from mvpose.export.parity import Parity, measure_parity
 from mvpose.export.tensors import exact_ranges, wide_ranges
 from mvpose.export.tflite_quantize import quantize
 from mvpose.files import replacing, write_text
 from mvpose.models.deploy import deploy
+from mvpose.parity import Parity, measure_parity
 from mvpose.quantize.calibration import CalibrationSet, crops_of, drawn_crops
 from mvpose.quantize.observers import CALIBRATORS, Calibrator
 from mvpose.quantize.plan import Plan, plan_int8

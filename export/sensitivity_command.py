@@ -79,6 +79,7 @@ def sensitivity(
     from mvpose.quantize.plan import plan_int8
     from mvpose.quantize.sensitivity import FULL, MIXED, Sensitivity, int8_recipe
     from mvpose.quantize.sensitivity_report import print_map
+    from mvpose.quantize.stability import describe_stability
     from mvpose.runtime.load import load_float
 
     recipes = [int8_recipe(name) for name in dict.fromkeys(leave_out or ())]
@@ -96,10 +97,10 @@ def sensitivity(
         if limit:
             people = first_images(people, limit, Path(work))
         calibration = make_calibration(calib, calib_split, spec, calib_count, seed, people)
-        if calibration.warning:
-            note(calibration.warning)
         network = deploy(reference.model, spec.preprocess)
         plan = plan_int8(network, spec.preprocess, calibration.crops, how)
+        if warning := describe_stability(plan.graph, calibration, how):
+            note(warning)
         measured = Sensitivity(plan, spec, people, progress)
         found = measured.measure(calibration.crops, recipes)
         facts = {

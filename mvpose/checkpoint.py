@@ -18,6 +18,9 @@ from mvpose.files import replacing
 from mvpose.models.build import build_network
 from mvpose.spec import ModelSpec
 
+QAT_HEADER = "mvpose_qat"
+"""Where checkpoints of ``mvpose-quantize --qat`` keep what they are."""
+
 
 def save_checkpoint(
     path: Path,
@@ -76,10 +79,17 @@ def is_checkpoint(path: Path) -> bool:
     """Whether a safetensors file is one of mvpose's, by its header alone.
 
     Raises:
-        InputError: the file is missing, truncated or no safetensors file.
+        InputError: the file is missing, truncated or no safetensors file, or was trained with
+            rounding.
     """
     with _opened(path) as file:
-        return "mvpose" in (file.metadata() or {})
+        header = file.metadata() or {}
+    if QAT_HEADER in header:
+        raise InputError(
+            f"{path} was trained with rounding, for one form of INT8",
+            f"give the float checkpoint it comes from, and --qat {path} to mvpose-export",
+        )
+    return "mvpose" in header
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

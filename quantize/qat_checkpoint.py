@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.fx import Node
 
-from mvpose.checkpoint import load_weights, read_safetensors
+from mvpose.checkpoint import QAT_HEADER, load_weights, read_safetensors
 from mvpose.errors import InputError
 from mvpose.files import replacing
 from mvpose.models.build import build_network
@@ -65,7 +65,7 @@ def save_qat(path: Path, net: QuantNet, spec: ModelSpec, facts: dict[str, Any]) 
     for name, (scale, zero_point) in net.qparams().items():
         tensors[SCALE + name] = torch.tensor(scale)
         tensors[ZERO_POINT + name] = torch.tensor(zero_point, dtype=torch.int8)
-    header = {"mvpose_qat": spec.to_json(), "facts": json.dumps(facts)}
+    header = {QAT_HEADER: spec.to_json(), "facts": json.dumps(facts)}
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, header)
@@ -91,13 +91,13 @@ def load_trained(path: Path) -> Trained:
             mvpose wrote it, which had other operators.
     """
     header, tensors = read_safetensors(path)
-    if "mvpose_qat" not in header:
+    if QAT_HEADER not in header:
         raise InputError(
             f"{path} is no checkpoint of quantisation-aware training",
             "mvpose-quantize MODEL --qat makes one",
         )
     try:
-        spec = ModelSpec.from_json(header["mvpose_qat"])
+        spec = ModelSpec.from_json(header[QAT_HEADER])
         facts = json.loads(header["facts"])
         recipe = find_recipe(facts["quantisation"])
     except (InputError, ValueError, LookupError, TypeError) as error:
@@ -129,7 +129,7 @@ def is_qat(path: Path) -> bool:
     Raises:
         InputError: it is missing, truncated or no safetensors file.
     """
-    return "mvpose_qat" in read_safetensors(path)[0]
+    return QAT_HEADER in read_safetensors(path)[0]
 
 
 @torch.no_grad()

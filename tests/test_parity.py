@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mvpose.codec.heatmaps import encode
-from mvpose.export.parity import Parity, measure_parity
+from mvpose.parity import Parity, measure_parity
 from mvpose.spec import ModelSpec, Preprocess
 from mvpose.zoo import zoo_spec
 

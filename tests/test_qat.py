@@ -28,6 +28,7 @@ from mvpose.quantize.qat_recipe import SHIPPED, QatRecipe, read_qat_recipe
 from mvpose.quantize.ranges import measure_ranges, to_batch
 from mvpose.quantize.recipes import RECIPES
 from mvpose.quantize.simulate import QuantNet
+from mvpose.runtime.load import load_float
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import ModelSpec
 from mvpose.training.run import Machine
@@ -283,6 +284,12 @@ def test_refuses_checkpoints(
     save_file({k: v for k, v in (saved[1] | tensors).items() if v is not None}, path, facts)
     with pytest.raises(InputError, match=message):
         load_qat(path)
+
+
+def test_a_trained_checkpoint_is_no_float_one(straight: Path) -> None:
+    with pytest.raises(InputError, match="was trained with rounding") as error:
+        load_float(str(straight / "last.safetensors"))
+    assert "--qat" in error.value.hint
 
 
 def test_refuses_half_a_checkpoint(straight: Path, tmp_path: Path) -> None:
