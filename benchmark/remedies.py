@@ -25,6 +25,7 @@ TRIED = (
     (),
     ("equalisation", "output_ranges", "rounding"),
     ("equalisation", "output_ranges"),
+    ("splitting",),
     ("equalisation",),
     ("output_ranges",),
     ("rounding",),

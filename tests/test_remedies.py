@@ -26,6 +26,7 @@ from mvpose.quantize.remedies.gradients import tap
 from mvpose.quantize.remedies.output_ranges import output_ranges
 from mvpose.quantize.remedies.plan import THAT_PAY, apply_remedies
 from mvpose.quantize.remedies.rounding import round_for, round_weights
+from mvpose.quantize.remedies.splitting import split_outliers
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import ModelSpec
 
@@ -103,6 +104,19 @@ def test_equalisation_knows_all_pairs(subject: Subject) -> None:
 def test_equalisation_tames_an_outlier(subject: Subject) -> None:
     changed = equalise(subject.network, subject.crops[:8])
     plan = plan_int8(changed, subject.spec.preprocess, subject.crops[:8], CALIBRATORS["minmax"])
+    assert error(plan.simulate(FULL), subject) < 0.5 * error(subject.plan.simulate(FULL), subject)
+
+
+def test_splitting_keeps_the_function_and_tames_an_outlier(subject: Subject) -> None:
+    changed = split_outliers(subject.network, subject.crops[:8], count=3)
+    assert relative_change(changed, subject) < 1e-5
+    assert changed.head[-1].in_channels == subject.network.head[-1].in_channels + 3
+    plan = plan_int8(changed, subject.spec.preprocess, subject.crops[:8], CALIBRATORS["minmax"])
+    before, after = (
+        max(high for tensor, (_, high) in p.ranges.items() if p.graph.kind[tensor] != "input")
+        for p in (subject.plan, plan)
+    )
+    assert after == pytest.approx(before / 4)
     assert error(plan.simulate(FULL), subject) < 0.5 * error(subject.plan.simulate(FULL), subject)
 
 

@@ -53,7 +53,7 @@ def equalise(network: DeployNet, crops: NDArray[np.uint8], strength: float = STR
     network = copy.deepcopy(network)
     found = list(pairs(network))
     layers = {layer for pair in found for layer in (*pair.writers, *pair.readers)}
-    largest = _largest_outputs(network, layers, crops)
+    largest = largest_outputs(network, layers, crops)
     for pair in found:
         written = torch.stack([largest[layer] for layer in pair.writers]).amax(0)
         if pair.opposed:
@@ -94,7 +94,7 @@ def _layers(module: nn.Module) -> tuple[Layer, ...]:
     return tuple(layer for layer in phases if isinstance(layer, nn.Conv2d))
 
 
-def _largest_outputs(
+def largest_outputs(
     network: DeployNet, layers: set[Layer], crops: NDArray[np.uint8]
 ) -> dict[Layer, Tensor]:
     """(C,) by layer: the largest magnitude of each output channel; what ReLU removes isn't one."""

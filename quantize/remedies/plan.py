@@ -19,6 +19,7 @@ from mvpose.quantize.remedies.bias_correction import correct_biases
 from mvpose.quantize.remedies.equalise import equalise
 from mvpose.quantize.remedies.output_ranges import output_ranges
 from mvpose.quantize.remedies.rounding import round_weights
+from mvpose.quantize.remedies.splitting import split_outliers
 from mvpose.quantize.simulate import SimulatedRuntime, qparams_of
 from mvpose.quiet import quiet
 from mvpose.spec import ModelSpec
@@ -32,8 +33,11 @@ Remedy = Callable[[Plan, ModelSpec, Crops, Calibrator], Plan]
 
 
 def _equalised(plan: Plan, spec: ModelSpec, crops: Crops, calibrator: Calibrator) -> Plan:
-    better = plan_int8(equalise(plan.network, crops), spec.preprocess, crops, calibrator)
-    return replace(better, steps=plan.steps)
+    return _rewritten(plan, equalise(plan.network, crops), spec, crops, calibrator)
+
+
+def _split(plan: Plan, spec: ModelSpec, crops: Crops, calibrator: Calibrator) -> Plan:
+    return _rewritten(plan, split_outliers(plan.network, crops), spec, crops, calibrator)
 
 
 def _ranged(plan: Plan, spec: ModelSpec, crops: Crops, calibrator: Calibrator) -> Plan:
@@ -51,6 +55,7 @@ def _rounded(plan: Plan, spec: ModelSpec, crops: Crops, calibrator: Calibrator) 
 
 
 REMEDIES: dict[str, Remedy] = {
+    "splitting": _split,
     "equalisation": _equalised,
     "output_ranges": _ranged,
     "bias_correction": _corrected,
@@ -111,6 +116,14 @@ def apply_remedies(
             before = after
         plan = replace(plan, steps=(*plan.steps, step))
     return plan
+
+
+def _rewritten(
+    plan: Plan, network: DeployNet, spec: ModelSpec, crops: Crops, calibrator: Calibrator
+) -> Plan:
+    """Another network of the same function, calibrated anew."""
+    better = plan_int8(network, spec.preprocess, crops, calibrator)
+    return replace(better, steps=plan.steps)
 
 
 def _with_network(plan: Plan, network: DeployNet) -> Plan:
