@@ -32,8 +32,6 @@ TRIED = (
     ("bias_correction",),
     ("equalisation", "output_ranges", "bias_correction", "rounding"),
 )
-JUDGED = 3
-"""So many of them in AP too, the others in heatmaps and pixels."""
 UNSEEN = 64
 
 Row = dict[str, Any]
@@ -45,7 +43,7 @@ def remedies(
     data: str,
     split: str = "val",
     calib_split: str = "train",
-    drawn: Annotated[int, Parameter(validator=Number(gte=0))] = 300,
+    drawn: Annotated[int, Parameter(validator=Number(gte=0))] = 600,
     calibrator: str = "average",
     threads: int = 1,
     json: Path | None = None,
@@ -134,20 +132,20 @@ def measure(
     how, source = find_calibrator(calibrator), f"{unseen.manifest.source}, not calibrating"
     expected = SimulatedRuntime(network, spec, "fp32").heatmaps(unseen.crops)
 
-    def form(plan: Plan, name: str, judges: dict[str, Judge]) -> Row:
+    def form(plan: Plan, name: str) -> Row:
         runtime = SimulatedRuntime(plan.simulate(RECIPES[name]), spec, name)
         parity = compare_heatmaps(expected, runtime.heatmaps(unseen.crops), spec, source)
         costs = {data: judge.cost(plan, RECIPES[name])[0] for data, judge in judges.items()}
         return {"parity": asdict(parity), "evaluation": costs}
 
-    for number, names in enumerate(TRIED):
+    for names in TRIED:
         start = time.perf_counter()
         plan = apply_remedies(network, spec, calibrating.crops, how, names, held_out=0)
         taken = time.perf_counter() - start
         yield {
             "remedies": names,
             "seconds": round(taken, 1),
-            "forms": {name: form(plan, name, judges if number < JUDGED else {}) for name in FORMS},
+            "forms": {name: form(plan, name) for name in FORMS},
         }
 
 
