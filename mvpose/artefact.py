@@ -12,6 +12,9 @@ from mvpose.errors import InputError
 from mvpose.spec import FROZEN, ModelSpec, Record
 
 ENTRY = "mvpose.json"
+"""The name of the description: of a zip archive's entry, of a key among a file's metadata."""
+
+Format = Literal["tflite", "onnx", "openvino", "coreml"]
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -50,7 +53,7 @@ class Artefact(Record):
     """
 
     model: ModelSpec
-    format: Literal["tflite"]
+    format: Format
     layout: Literal["NHWC", "NCHW"]
     input: TensorInfo
     output: TensorInfo
@@ -72,7 +75,7 @@ def append_artefact(path: Path, artefact: Artefact) -> None:
 
 
 def read_artefact(path: Path) -> Artefact:
-    """Read the description out of an exported file.
+    """Read the description out of a ``.tflite`` file.
 
     Raises:
         InputError: there is none, or the file is damaged.
@@ -80,11 +83,22 @@ def read_artefact(path: Path) -> Artefact:
     try:
         with zipfile.ZipFile(path) as archive:
             text = archive.read(ENTRY)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile):
+        text = None
+    return parse_artefact(text, path)
+
+
+def parse_artefact(text: str | bytes | None, path: Path) -> Artefact:
+    """The description that a file holds, or None where it holds none.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if not text:
         raise InputError(
             f"{path} carries no mvpose description",
             "the file is cut off, or was not written by mvpose-export",
-        ) from error
+        )
     try:
         return Artefact.from_json(text)
     except InputError as error:
