@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mvpose.benchmark.markdown import interval, markdown
+from mvpose.markdown import interval, markdown
 
 Result = dict[str, Any]
 FULL, MIXED = "static_wi8_ai8", "static_wi8_ai8_mixed"

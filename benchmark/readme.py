@@ -17,7 +17,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mvpose.benchmark.markdown import interval, markdown, percent
 from mvpose.benchmark.quantisation_tables import (
     calibration_tables,
     remedies_table,
@@ -30,6 +29,7 @@ from mvpose.benchmark.training_tables import (
     loader_table,
 )
 from mvpose.files import write_text
+from mvpose.markdown import interval, markdown, percent
 
 
 def tables(folder: Path) -> dict[str, str]:

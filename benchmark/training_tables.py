@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mvpose.benchmark.markdown import interval, markdown, percent
+from mvpose.markdown import interval, markdown, percent
 
 Rows = list[dict[str, Any]]
 

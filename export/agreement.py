@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mvpose.export.pipeline import TFLiteExport
+from mvpose.export.pipeline import Exporter
 from mvpose.quantize.agreement import Agreement, compare_levels
 from mvpose.quantize.plan import Plan
 from mvpose.quantize.recipes import Recipe
@@ -17,7 +17,7 @@ from mvpose.runtime.litert import LiteRTRuntime
 
 
 def measure_agreement(
-    exporter: TFLiteExport, plan: Plan, recipe: Recipe, crops: NDArray[np.uint8], source: str
+    exporter: Exporter, plan: Plan, recipe: Recipe, crops: NDArray[np.uint8], source: str
 ) -> Agreement:
     """Write the ``.tflite`` file of a plan, and run it and the simulation on the same crops.
 

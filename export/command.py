@@ -10,23 +10,21 @@ from cyclopts.validators import Number
 
 from mvpose.cli import Flag, Many, Out, run
 
-Target = Literal["tflite"]
-
-JUDGES = 64
-DRAWN_JUDGES = "synthetic:40"
-"""People who tell which blocks cost most, where no others are given for calibration."""
+Format = Literal["tflite", "onnx", "openvino", "coreml"]
 
 
 def export(
     model: str | None = None,
     *,
-    target: Annotated[list[Target], Many],
+    target: Annotated[list[Format], Many],
+    converter: Literal["litert", "onnx2tf"] = "litert",
     fp32: Flag = False,
     fp16: Flag = False,
     int8: Flag = False,
     full_int8: Flag = False,
     recipe: Annotated[list[str] | None, Many] = None,
     io: Literal["float32", "int8"] = "float32",
+    dynamic_batch: Flag = False,
     max_drop: Annotated[float, Parameter(validator=Number(gte=0))] | None = None,
     allow_slower: Flag = False,
     qat: Annotated[list[Path] | None, Many] = None,
@@ -44,13 +42,16 @@ def export(
     overwrite: Flag = False,
     json: Path | None = None,
 ) -> None:
-    """Export a model to files for phones, each with a table of how far it is from the original.
+    """Export a model to files for devices, each with a table of how far it is from the original.
 
-    Every file carries its preprocessing, skeleton, quantisation and parity, inside and in a `.json`
-    beside it. Without a precision option the float file is written.
+    All files come from one form of the network and, in INT8, one set of ranges. Each carries its
+    preprocessing, skeleton, quantisation and parity, inside and in a `.json` beside it;
+    `MODELCARD.md` tells of all files in the folder. Without a precision option files are in FP32,
+    for Core ML in FP16. Recipes that one of the targets can't hold are written for the others.
 
     ```
     mvpose-export --target tflite --int8
+    mvpose-export --target tflite onnx openvino coreml --fp16 --int8
     mvpose-export --target tflite --int8 --max-drop 1.0 --data coco --calib coco
     mvpose-export mobilevitpose-xxs --target tflite --fp32 --fp16 --full-int8 -o out
     mvpose-export runs/s/best.safetensors --target tflite --full-int8 --qat runs/qat/qat.safetensors
@@ -58,17 +59,22 @@ def export(
 
     Args:
         model: zoo name or checkpoint; left out, the checkpoint that ships with the package.
-        target: file formats.
+        target: file formats: .tflite (phones), .onnx, OpenVINO IR (.xml and .bin; desktop CPUs) and
+            Core ML (.mlpackage).
+        converter: makes .tflite files: litert-torch, or onnx2tf with TensorFlow (fp32, fp16,
+            dynamic_wi8 and static_wi8_ai8, calibrated by TensorFlow).
         fp32: the float file (recipe fp32).
         fp16: weights in half precision (recipe fp16).
         int8: INT8 with normalisation, softmax and attention products in float
             (static_wi8_ai8_mixed). With --data: the gate. Forms of INT8 are tried, from every
             operator integer to ever more blocks in float, up to the first whose AP is within
             --max-drop at 95 % confidence and that is not slower than the float files; it is
-            written as <model>.int8.tflite. Where none is: exit code 1 and no such file.
+            written as <model>.int8.tflite, and for the other targets alike. Where none is: exit
+            code 1 and no such file.
         full_int8: every operator in INT8 (static_wi8_ai8).
         recipe: further recipes by name.
-        io: element type of the input and output of INT8 files.
+        io: element type of the input and output of INT8 .tflite files.
+        dynamic_batch: let .onnx files take any number of crops, not one.
         max_drop: AP points that --int8 may lose on --data; 1.0 where left out.
         allow_slower: let --int8 be slower than the float files.
         qat: checkpoints of mvpose-quantize --qat, trained from this model: what INT8 files of
@@ -87,13 +93,21 @@ def export(
         overwrite: replace existing files.
         json: also write the result rows to this file.
     """
-    from mvpose.errors import InputError, require
+    from mvpose.cli import note, progress
+    from mvpose.errors import InputError
+    from mvpose.export.conversion import conversions
+    from mvpose.export.jobs import check_options, choose_files, left_out
+    from mvpose.export.targets.table import make_targets
+    from mvpose.files import check_new, check_writable, write_json
     from mvpose.quantize.observers import find_calibrator
-    from mvpose.quantize.recipes import find_recipe
+    from mvpose.runtime.load import load_float
 
-    gate = bool(int8 and data)
+    gate = bool(int8 and data and "tflite" in target)
     if max_drop is not None and not gate:
-        raise InputError("--max-drop asks for the AP of an INT8 file", "give --int8 and --data")
+        raise InputError(
+            "--max-drop asks for the AP of an INT8 .tflite file",
+            "give --target tflite, --int8 and --data",
+        )
     asked = {
         "fp32": fp32,
         "fp16": fp16,
@@ -101,77 +115,58 @@ def export(
         "static_wi8_ai8": full_int8,
     }
     names = [name for name, wanted in asked.items() if wanted] + (recipe or [])
-    default = [] if gate else ["fp32"]
-    recipes = [find_recipe(name) for name in dict.fromkeys(names or default)]
-    if io == "int8" and not all(found.needs_calibration for found in recipes):
-        raise InputError("--io int8 is for static INT8 recipes", "export the others apart")
     how = find_calibrator(calibrator)
-
-    for module in ("litert_torch", "ai_edge_quantizer", "ai_edge_litert"):
-        require(module, "tflite")
-
-    from dataclasses import replace
-
-    from mvpose.cli import note, progress
-    from mvpose.data.coco import KeypointData, load_keypoints
-    from mvpose.data.synthetic import resolve_data
-    from mvpose.export.conversion import conversions
-    from mvpose.export.gate import Tried, check_passed, pass_gate
-    from mvpose.export.pipeline import TFLiteExport, float_truth
-    from mvpose.export.report import print_exports, result_row
-    from mvpose.export.trained import trained_from
-    from mvpose.files import check_new, check_writable, write_json
-    from mvpose.quantize.calibration import CalibrationSet
-    from mvpose.quantize.calibration_file import make_calibration
-    from mvpose.quantize.network import capture
-    from mvpose.quantize.stability import describe_stability
-    from mvpose.runtime.load import load_float
-
     reference = load_float(model, threads)
     spec = reference.spec
-    trained = trained_from(reference, qat or ())
-    paths = [out / f"{spec.name}.{found.name}.tflite" for found in recipes]
-    gated = out / f"{spec.name}.int8.tflite"
-    files = [*paths, gated] if gate else paths
-    for path in (*files, *(p.with_suffix(".json") for p in files), *([json] if json else [])):
-        check_new(path, overwrite)
-    for folder in {out, json.parent if json else out}:
-        check_writable(folder)
-    if data:
-        note(f"evaluating the float network on {data}")
-    truth = float_truth(reference, data, split, flip) if data else None
-
-    def calibration() -> CalibrationSet:
-        evaluated = truth.data if truth else None
-        found = make_calibration(calib, calib_split, spec, calib_count, seed, evaluated)
-        if found.warning:
-            graph = capture(exporter.network, spec.preprocess)
-            note(str(describe_stability(graph, found, how)))
-        return found
-
-    def judges() -> KeypointData:
-        folder = calib if calib and calib.is_dir() else resolve_data(DRAWN_JUDGES, "train")
-        people = load_keypoints(folder, calib_split if calib else "train", spec.skeleton)
-        return replace(people, people=people.people[:JUDGES])
-
-    note(f"converting {spec.name}")
     with conversions(spec) as float_files:
-        exporter = TFLiteExport(
-            reference, float_files, calibration, how, truth, threads, io, plain, trained
+        targets = make_targets(target, float_files, converter, io, dynamic_batch)
+        files = [] if gate and not names else choose_files(targets, names, spec.name, out)
+        check_options(files, io)
+        gated = [out / f"{spec.name}.int8{t.suffix}" for t in targets] if gate else []
+        paths = [*(file.path for file in files), *gated]
+        for path in (*paths, *(Path(f"{p}.json") for p in paths), *([json] if json else [])):
+            check_new(path, overwrite)
+        for folder in {out, json.parent if json else out}:
+            check_writable(folder)
+        for line in left_out(targets, names):
+            note(line)
+
+        from mvpose.export.card import write_card
+        from mvpose.export.gate import check_passed, pass_gate
+        from mvpose.export.people import calibration_people, judging_people
+        from mvpose.export.pipeline import Exporter, float_truth
+        from mvpose.export.report import print_exports, result_row
+        from mvpose.export.speed import time_files, without_gain
+        from mvpose.export.trained import trained_from
+
+        trained = trained_from(reference, qat or ())
+        if data:
+            note(f"evaluating the float network on {data}")
+        truth = float_truth(reference, data, split, flip) if data else None
+        people = calibration_people(
+            reference, calib, calib_split, calib_count, seed, truth and truth.data, how
         )
-        jobs = progress(zip(recipes, paths, strict=True), "exporting", len(paths))
-        exports = [exporter.export(found, path) for found, path in jobs]
+        exporter = Exporter(reference, targets, people, how, truth, threads, plain, trained)
+        note(f"converting {spec.name}")
+        jobs = progress(files, "exporting", len(files))
+        exports = [exporter.export(file.recipe, file.path) for file in jobs]
         drop = 0.01 if max_drop is None else max_drop / 100
-        tried: list[Tried] = []
+        tried = []
         if gate:
-            tried = pass_gate(exporter, gated, judges, drop, allow_slower, note)
+            judges = judging_people(spec, calib, calib_split)
+            tried = pass_gate(exporter, gated[0], judges, drop, allow_slower, note)
+            if tried[-1].holds:
+                rung = tried[-1].rung
+                exports += [exporter.export(rung.recipe, p, rung.plan()) for p in gated[1:]]
+        timings = time_files(exporter, exports)
+        rows = [result_row(file, timings.get(file.path)) for file in exports]
         if json:
-            write_json(
-                json,
-                [*map(result_row, exports), *(rung.row for rung in tried)],
-            )
-    if exports:
-        print_exports(exports, truth)
+            write_json(json, [*rows, *(rung.row for rung in tried)])
+        if exports:
+            print_exports(exports, timings, truth)
+            for line in without_gain(exporter, exports):
+                note(line)
+        write_card(out)
     if gate:
         check_passed(tried, drop)
 

@@ -13,9 +13,9 @@ from mvpose.bootstrap import describe_resolution, points
 from mvpose.data.coco import KeypointData
 from mvpose.errors import InputError
 from mvpose.export.ladder import Rung, rungs
-from mvpose.export.pipeline import Exported, TFLiteExport
+from mvpose.export.pipeline import Exported, Exporter
 from mvpose.export.report import result_row
-from mvpose.files import replacing
+from mvpose.files import staging
 from mvpose.quantize.recipes import RECIPES
 from mvpose.runtime.base import Runtime
 from mvpose.runtime.litert import LiteRTRuntime
@@ -75,7 +75,7 @@ class Gate:
 
     def __init__(
         self,
-        exporter: TFLiteExport,
+        exporter: Exporter,
         folder: Path,
         max_drop: float,
         allow_slower: bool = False,
@@ -115,7 +115,7 @@ class Gate:
 
 
 def pass_gate(
-    exporter: TFLiteExport,
+    exporter: Exporter,
     path: Path,
     judges: Callable[[], KeypointData],
     max_drop: float = 0.01,
@@ -136,19 +136,16 @@ def pass_gate(
         What was tried; the last one holds, or none does and nothing was written.
     """
     tried = []
-    with tempfile.TemporaryDirectory(prefix="mvpose-") as folder:
-        gate = Gate(exporter, Path(folder), max_drop, allow_slower)
+    with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
+        gate = Gate(exporter, Path(work), max_drop, allow_slower)
         for number, rung in enumerate(gate.climb(rungs(exporter, judges)), 1):
             tried.append(rung)
             say(f"rung {number}: {rung}")
         if tried[-1].holds:
             written = tried[-1].exported.path
-            for source, final in (
-                (written, path),
-                (written.with_suffix(".json"), path.with_suffix(".json")),
-            ):
-                with replacing(final) as temporary:
-                    shutil.copyfile(source, temporary)
+            with staging(path.parent) as folder:
+                shutil.copyfile(written, folder / path.name)
+                shutil.copyfile(f"{written}.json", folder / f"{path.name}.json")
             say(f"wrote {path}")
     return tried
 

@@ -1,4 +1,4 @@
-"""What a ``.tflite`` file is made of, and what the CPU delegate leaves behind."""
+"""What an exported file is made of, and what TFLite's CPU delegate leaves behind."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ class Inventory(Record):
 
     Attributes:
         operators: how many of each kind.
-        float_operators: those that compute on floats, conversions apart, by kind.
-        undelegated: those that XNNPACK does not run, by kind.
         foreign: Flex and custom operators, which plain runtimes don't load.
         highest_rank: of any tensor.
-        size_bytes: of the file.
+        size_bytes: of the file, all parts together.
+        float_operators: of a ``.tflite`` file: those that compute on floats, conversions apart, by
+            kind.
+        undelegated: of a ``.tflite`` file: those that XNNPACK does not run, by kind.
     """
 
     operators: dict[str, int]
-    float_operators: dict[str, int]
-    undelegated: dict[str, int]
     foreign: tuple[str, ...]
     highest_rank: int
     size_bytes: int
+    float_operators: dict[str, int] | None = None
+    undelegated: dict[str, int] | None = None
 
 
 def take_inventory(path: Path) -> Inventory:

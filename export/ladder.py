@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mvpose.data.coco import KeypointData
-from mvpose.export.pipeline import TFLiteExport
+from mvpose.export.pipeline import Exporter
 from mvpose.quantize.blocks import nodes_of
 from mvpose.quantize.plan import Plan
 from mvpose.quantize.recipes import RECIPES, Recipe
@@ -35,7 +35,7 @@ class Rung:
     plan: Callable[[], Plan]
 
 
-def rungs(exporter: TFLiteExport, judges: Callable[[], KeypointData]) -> Iterator[Rung]:
+def rungs(exporter: Exporter, judges: Callable[[], KeypointData]) -> Iterator[Rung]:
     """The ladder for one network.
 
     Args:

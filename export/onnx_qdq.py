@@ -1,4 +1,4 @@
-"""A fake-quantised network as an ONNX file with QuantizeLinear and DequantizeLinear.
+"""A network as an ONNX file, its roundings as QuantizeLinear and DequantizeLinear.
 
 A DequantizeLinear after a constant, and a QuantizeLinear with a DequantizeLinear after an
 activation, is what ONNX Runtime, OpenVINO and others fuse into integer kernels:
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.fx import Node
 
 from mvpose.errors import require
-from mvpose.export.translate import Integers, Translator, output_shape, shape
+from mvpose.export.translate import BATCH, Integers, Translator, is_mean, output_shape, shape
 from mvpose.quantize.fake_quant import LOWEST
 from mvpose.quantize.simulate import QuantNet
 from mvpose.spec import ModelSpec
@@ -27,18 +28,26 @@ IR_VERSION = 9
 INPUT, OUTPUT = "image", "heatmaps"
 
 
-def write_onnx(net: QuantNet, spec: ModelSpec, path: Path) -> None:
+def write_onnx(
+    net: QuantNet,
+    spec: ModelSpec,
+    path: Path,
+    half: bool = False,
+    dynamic_batch: bool = False,
+) -> None:
     """Write the file: RGB (1, 3, H, W) in 0..255 -> heatmaps (1, K, h, w), both float32.
 
-    Weights are INT8 and biases INT32, each with a DequantizeLinear; a bias that does not fit into
-    INT32, and the parameters of float operators, are float32. Activations are UINT8, all integers
-    of INT8 with 128 added, which x86 has kernels for. A tensor ``t`` of ``net.qparams()`` has its
-    constants in ``t.scale`` and ``t.zero_point``.
+    What is rounded has INT8 weights and INT32 biases, each with a DequantizeLinear; a bias that
+    does not fit into INT32, and the parameters of float operators, are float. Activations are
+    UINT8, all integers of INT8 with 128 added, which x86 has kernels for. A tensor ``t`` of
+    ``net.qparams()`` has its constants in ``t.scale`` and ``t.zero_point``.
 
     Args:
         net: with scales and zero points; nothing is calibrated here.
         spec: for the sizes.
         path: where to; the caller provides a temporary name.
+        half: the float arithmetic and its constants are float16, between input and output.
+        dynamic_batch: take any number of crops, not one.
 
     Raises:
         InputError: the package onnx is not installed.
@@ -47,11 +56,14 @@ def write_onnx(net: QuantNet, spec: ModelSpec, path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
 
-    writer = _Writer(net)
+    writer = _Writer(net, half, dynamic_batch)
     with torch.no_grad():
-        result = writer.run(INPUT)
-    writer.nodes.append(helper.make_node("Identity", [result], [OUTPUT], OUTPUT))
-    shapes = {INPUT: (1, 3, *spec.preprocess.size_wh[::-1]), OUTPUT: output_shape(net)}
+        writer.write()
+    batch = "batch" if dynamic_batch else BATCH
+    shapes = {
+        INPUT: (batch, 3, *spec.preprocess.size_wh[::-1]),
+        OUTPUT: (batch, *output_shape(net)[1:]),
+    }
     given, made = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name, shape in shapes.items()
@@ -72,10 +84,22 @@ def write_onnx(net: QuantNet, spec: ModelSpec, path: Path) -> None:
 class _Writer(Translator):
     """Handles are names of tensors."""
 
-    def __init__(self, net: QuantNet) -> None:
+    def __init__(self, net: QuantNet, half: bool, dynamic_batch: bool) -> None:
         super().__init__(net)
+        self.real = np.float16 if half else np.float32
+        self.dynamic_batch = dynamic_batch
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
+
+    def write(self) -> None:
+        """Write the operators from input to output, which are float32."""
+        from onnx import TensorProto
+
+        if self.real is np.float32:
+            self._add("Identity", self.run(INPUT), name=OUTPUT)
+            return
+        given = self._add("Cast", INPUT, name=f"{INPUT}.half", to=TensorProto.FLOAT16)
+        self._add("Cast", self.run(given), name=OUTPUT, to=TensorProto.FLOAT)
 
     def rounded(self, x: str, tensor: str) -> str:
         scale, zero_point = self.net.activations[tensor].qparams()
@@ -104,6 +128,11 @@ class _Writer(Translator):
         return self._add("Conv", x, *parameters, **about, pads=[top, left, bottom, right])
 
     def linear(self, x: str, weight: Any, bias: Any = None) -> str:
+        if is_mean(weight):
+            mean = self._add(
+                "ReduceMean", x, self._numbers("axes", [-1]), name=f"{self.node.name}.mean"
+            )
+            return self._add("Add", mean, self._parameter(bias, "bias"))
         turned = self._parameter(weight, "weight", transposed=True)
         if bias is None:
             return self._add("MatMul", x, turned)
@@ -139,6 +168,9 @@ class _Writer(Translator):
         return self._add("Softmax", x, axis=axis)
 
     def reshape(self, x: str, sizes: list[int]) -> str:
+        if self.dynamic_batch:
+            asked: Any = self.node.args[1]
+            sizes = [-1 if isinstance(n, Node) else n for n in asked]
         return self._add("Reshape", x, self._numbers("shape", sizes))
 
     def permute(self, x: str, order: list[int]) -> str:
@@ -160,10 +192,10 @@ class _Writer(Translator):
     def upsample_bilinear2d(
         self, x: str, size: list[int], align_corners: bool, factors: Any = None
     ) -> str:
-        sizes = self._numbers("sizes", [1, shape(self.node)[1], *size])
         corners = "align_corners" if align_corners else "half_pixel"
         about: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": corners}
-        return self._add("Resize", x, "", "", sizes, **about)
+        sizes = self._numbers("sizes", size)
+        return self._add("Resize", x, "", "", sizes, **about, axes=[2, 3])
 
     def _add(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
         from onnx import helper
@@ -178,7 +210,7 @@ class _Writer(Translator):
         if isinstance(value, str):
             return value
         if not isinstance(value, Integers):
-            values = np.asarray(value, np.float32)
+            values = np.asarray(value, self.real)
             return self._constant(name, values.T if transposed else values)
         values = value.values.T if transposed else value.values
         inputs = [

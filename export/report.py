@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -11,12 +13,20 @@ from mvpose.bootstrap import points
 from mvpose.cli import console
 from mvpose.export.pipeline import Exported, Truth
 from mvpose.files import sha256
+from mvpose.timing import Timing
 
 
-def print_exports(exports: list[Exported], truth: Truth | None) -> None:
-    """Print how far each file is from the float network, what it is made of, and its AP."""
+def print_exports(
+    exports: list[Exported], timings: Mapping[Path, Timing], truth: Truth | None
+) -> None:
+    """Print how far each file is from the float network, how fast, what it is made of, and its AP.
+
+    Args:
+        timings: by file, against PyTorch; files that can't run here are not among them.
+        truth: where AP was measured.
+    """
     screen = console()
-    screen.print(parity_table(exports))
+    screen.print(parity_table(exports, timings))
     screen.print(inventory_table(exports))
     if truth is not None:
         screen.print(accuracy_table(exports, truth))
@@ -24,14 +34,15 @@ def print_exports(exports: list[Exported], truth: Truth | None) -> None:
         screen.print(f"wrote {exported.path}", soft_wrap=True, highlight=False)
 
 
-def parity_table(exports: list[Exported]) -> Table:
-    """Heatmaps and keypoints against the float network."""
+def parity_table(exports: list[Exported], timings: Mapping[Path, Timing]) -> Table:
+    """Heatmaps and keypoints against the float network, and speed."""
     parity = exports[0].parity
     table = _table(
         f"Difference from the float network on {parity.crops} crops ({parity.crops_source}), "
-        f"{parity.keypoints} keypoints scored above 0.2",
-        "recipe",
+        f"{parity.keypoints} keypoints scored above 0.2; speed: PyTorch is 1",
+        "file",
         "MB",
+        "speed",
         "max |diff| / range",
         "SQNR dB",
         "shift px median",
@@ -41,9 +52,11 @@ def parity_table(exports: list[Exported]) -> Table:
     )
     for exported in exports:
         p = exported.parity
+        timing = timings.get(exported.path)
         table.add_row(
-            exported.recipe.name,
+            exported.path.name,
             f"{exported.inventory.size_bytes / 1e6:.2f}",
+            _figure(timing and timing.speedup, 2),
             f"{p.max_difference:.1e}",
             f"{p.sqnr_db:.1f}",
             _figure(p.shift_median_px, 3),
@@ -57,14 +70,14 @@ def parity_table(exports: list[Exported]) -> Table:
 def inventory_table(exports: list[Exported]) -> Table:
     """Operators, and which of them the CPU delegate does not take."""
     table = _table(
-        "Operators", "recipe", "all", "in float", "undelegated", "Flex / custom", "highest rank"
+        "Operators", "file", "all", "in float", "undelegated", "Flex / custom", "highest rank"
     )
     for exported in exports:
         inventory = exported.inventory
         table.add_row(
-            exported.recipe.name,
+            exported.path.name,
             str(sum(inventory.operators.values())),
-            str(sum(inventory.float_operators.values())),
+            _counts(inventory.float_operators),
             _counts(inventory.undelegated),
             ", ".join(inventory.foreign) or "0",
             str(inventory.highest_rank),
@@ -79,7 +92,7 @@ def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
         f"AP on {protocol['images']} images, {protocol['people']} people of "
         f"{protocol['annotations']}, {protocol['boxes']} boxes, "
         f"flip test {'on' if protocol['flip_test'] else 'off'}",
-        "recipe",
+        "file",
         "AP",
         "AP50",
         "AR",
@@ -91,7 +104,7 @@ def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
         accuracy, change = exported.accuracy, exported.difference
         assert accuracy is not None and change is not None
         table.add_row(
-            exported.recipe.name,
+            exported.path.name,
             f"{accuracy.ap:.3f}",
             f"{accuracy.ap50:.3f}",
             f"{accuracy.ar:.3f}",
@@ -100,12 +113,17 @@ def accuracy_table(exports: list[Exported], truth: Truth) -> Table:
     return table
 
 
-def result_row(exported: Exported) -> dict[str, Any]:
-    """The JSON row of a file."""
+def result_row(exported: Exported, timing: Timing | None = None) -> dict[str, Any]:
+    """The JSON row of a file.
+
+    Args:
+        timing: against PyTorch, where the file runs here.
+    """
     return {
         "kind": "export",
         "file": exported.path.name,
         "sha256": sha256(exported.path),
+        "format": exported.target.format,
         "recipe": exported.recipe.name,
         "weights_sha256": exported.weights_sha256,
         "inventory": asdict(exported.inventory),
@@ -113,6 +131,7 @@ def result_row(exported: Exported) -> dict[str, Any]:
         "accuracy": asdict(exported.accuracy) if exported.accuracy else None,
         "ap_difference": asdict(exported.difference) if exported.difference else None,
         "comparison": asdict(exported.comparison) if exported.comparison else None,
+        "timing": asdict(timing) if timing else None,
     }
 
 
@@ -127,7 +146,9 @@ def _figure(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _counts(kinds: dict[str, int]) -> str:
+def _counts(kinds: dict[str, int] | None) -> str:
+    if kinds is None:
+        return "-"
     total = sum(kinds.values())
     shown = ", ".join(f"{count} {kind}" for kind, count in list(kinds.items())[:3])
     return f"{total} ({shown}{', ...' if len(kinds) > 3 else ''})" if total else "0"

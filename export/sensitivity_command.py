@@ -116,11 +116,12 @@ def sensitivity(
     if all(find_spec(module) for module in EXTRA):
         from mvpose.export.agreement import measure_agreement
         from mvpose.export.conversion import conversions
-        from mvpose.export.pipeline import TFLiteExport
+        from mvpose.export.pipeline import Exporter
+        from mvpose.export.targets.tflite import TFLiteTarget
 
         note("holding the simulation against .tflite files")
         with conversions(spec) as float_files:
-            exporter = TFLiteExport(reference, float_files, lambda: calibration, how)
+            exporter = Exporter(reference, [TFLiteTarget(float_files)], lambda: calibration, how)
             crops = measured.people.crops[:AGREEMENT_CROPS]
             proofs = tuple(
                 measure_agreement(exporter, plan, recipe, crops, str(facts["data"]))

@@ -15,6 +15,7 @@ from torch.fx import Graph, Interpreter, Node
 
 from mvpose.quantize.fake_quant import HIGHEST, BiasQuantizer, weight_scale
 from mvpose.quantize.simulate import QuantNet
+from mvpose.quiet import quiet
 
 aten = torch.ops.aten
 
@@ -57,7 +58,8 @@ class Translator(Interpreter):
     node: Node
 
     def __init__(self, net: QuantNet) -> None:
-        graph = copy.deepcopy(net.body.graph)
+        with quiet():
+            graph = copy.deepcopy(net.body.graph)
         absorb_padding(graph)
         super().__init__(net.body, graph=graph)
         self.net = net
@@ -171,6 +173,14 @@ def output_shape(net: QuantNet) -> tuple[int, ...]:
     """Of the heatmaps of one crop."""
     (output,) = (node for node in net.body.graph.nodes if node.op == "output")
     return BATCH, *shape(output.all_input_nodes[0])[1:]
+
+
+def is_mean(weight: Any) -> bool:
+    """Whether a linear layer takes the mean over the last axis, as the deploy form's normalisation
+    does; only devices without reductions profit from multiplying."""
+    if not isinstance(weight, Tensor) or weight.shape[0] != 1:
+        return False
+    return bool((weight == 1 / weight.shape[1]).all())
 
 
 def integer_weight(weight: Tensor) -> Integers:

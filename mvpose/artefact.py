@@ -15,6 +15,7 @@ ENTRY = "mvpose.json"
 """The name of the description: of a zip archive's entry, of a key among a file's metadata."""
 
 Format = Literal["tflite", "onnx", "openvino", "coreml"]
+Layout = Literal["NHWC", "NCHW"]
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -54,7 +55,7 @@ class Artefact(Record):
 
     model: ModelSpec
     format: Format
-    layout: Literal["NHWC", "NCHW"]
+    layout: Layout
     input: TensorInfo
     output: TensorInfo
     recipe: str

@@ -41,6 +41,28 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder in ``folder``; what it holds moves up when the block succeeds.
+
+    Files and folders of the same names are replaced.
+
+    Raises:
+        InputError: the folder can't be created or written, or the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".mvpose-", dir=folder) as name:
+            yield Path(name)
+            for made in sorted(Path(name).iterdir()):
+                final = folder / made.name
+                if final.is_dir():
+                    final.replace(Path(name) / f"{made.name}.old")
+                made.replace(final)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in one step."""
     with replacing(path) as temporary:
@@ -70,8 +92,34 @@ def check_writable(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a model: all in a package's folder, an ``.xml`` and its ``.bin``, or itself."""
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file())
+    weights = path.with_suffix(".bin")
+    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+
+
+def size_bytes(path: Path) -> int:
+    """Of a model, all parts together."""
+    return sum(part.stat().st_size for part in parts(path))
+
+
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a model, in hexadecimal.
+
+    Where it has several parts: of the lines that sha256sum prints for them, in order of their names
+    relative to the folder.
+    """
+    first, *others = parts(path)
+    if not others and first == path:
+        return _digest(path)
+    folder = path if path.is_dir() else path.parent
+    lines = [f"{_digest(p)}  {p.relative_to(folder).as_posix()}\n" for p in (first, *others)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -12,6 +12,7 @@ from torch.fx import GraphModule, Node
 
 from mvpose.errors import InputError
 from mvpose.quantize.recipes import FloatGroup
+from mvpose.quiet import quiet
 from mvpose.spec import Preprocess
 
 aten = torch.ops.aten
@@ -118,8 +119,9 @@ def capture(network: nn.Module, preprocess: Preprocess) -> QuantGraph:
     """
     width, height = preprocess.size_wh
     example = torch.zeros(2, 3, height, width)
-    program = export(network, (example,), dynamic_shapes=({0: Dim("batch")},))
-    module = program.module(check_guards=False)
+    with quiet():
+        program = export(network, (example,), dynamic_shapes=({0: Dim("batch")},))
+        module = program.module(check_guards=False)
     assert isinstance(module, GraphModule)
     expand_silu(module)
     roles: dict[str, Role] = {}

@@ -17,7 +17,8 @@ from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import write_synthetic
 from mvpose.export import pipeline
 from mvpose.export.conversion import Conversions, conversions
-from mvpose.export.pipeline import Exported, TFLiteExport
+from mvpose.export.pipeline import Exported, Exporter
+from mvpose.export.targets.tflite import TFLiteTarget
 from mvpose.models.deploy import deploy
 from mvpose.models.pose import PoseNet
 from mvpose.quantize.calibration import drawn_calibration
@@ -119,13 +120,12 @@ def exports(
 
 def small_export(
     reference: TorchRuntime, float_files: Conversions, io: str = "float32"
-) -> TFLiteExport:
+) -> Exporter:
     """An exporter that calibrates on few drawn people."""
-    return TFLiteExport(
+    return Exporter(
         reference,
-        float_files,
+        [TFLiteTarget(float_files, io)],
         lambda: drawn_calibration(reference.spec, CALIBRATION_CROPS),
-        io=io,
         plain=True,
     )
 

@@ -25,16 +25,16 @@ from carried import (
 )
 from torch import Tensor
 
-from mvpose.export.coreml_w8a8 import write_coreml
-from mvpose.export.mil_evaluator import MilEvaluator
+from mvpose.export.coreml import write_coreml
 from mvpose.export.onnx_qdq import write_onnx
 from mvpose.models.deploy import deploy
 from mvpose.quantize.calibration import drawn_crops
 from mvpose.quantize.network import QuantGraph, capture
 from mvpose.quantize.ranges import Ranges, measure_ranges, to_batch
-from mvpose.quantize.recipes import RECIPES
+from mvpose.quantize.recipes import RECIPES, Recipe
 from mvpose.quantize.simulate import QuantNet
 from mvpose.runtime.load import load_float
+from mvpose.runtime.mil_evaluator import MilEvaluator
 from mvpose.spec import ModelSpec
 
 SIDE_PX = 128
@@ -53,6 +53,7 @@ class Case:
 
     net: QuantNet
     spec: ModelSpec
+    recipe: Recipe
     folder: Path
     images: Tensor
 
@@ -67,7 +68,7 @@ class Case:
     def coreml(self) -> Path:
         pytest.importorskip("coremltools", reason="NOT TESTED: needs mvpose[coreml]")
         path = self.folder / "net.mlpackage"
-        write_coreml(self.net, self.spec, path)
+        write_coreml(self.net, self.spec, path, self.recipe, half=False)
         return path
 
     @functools.cached_property
@@ -110,11 +111,11 @@ def case(
 ) -> Case:
     """The shipped network, all of it, by recipe."""
     graph, spec, ranges = shipped
-    groups = RECIPES[request.param].float_groups
-    net = QuantNet(graph, frozenset().union(*map(graph.group, groups))).eval()
+    recipe = RECIPES[request.param]
+    net = QuantNet(graph, frozenset().union(*map(graph.group, recipe.float_groups))).eval()
     net.set_ranges(ranges)
     images = to_batch(drawn_crops(spec, CROPS, seed=5))
-    return Case(net, spec, tmp_path_factory.mktemp(request.param), images)
+    return Case(net, spec, recipe, tmp_path_factory.mktemp(request.param), images)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -17,7 +17,8 @@ from mvpose.export.command import export
 from mvpose.export.conversion import Conversions
 from mvpose.export.gate import Tried, check_passed, pass_gate
 from mvpose.export.ladder import COUNTS
-from mvpose.export.pipeline import TFLiteExport, float_truth
+from mvpose.export.pipeline import Exporter, float_truth
+from mvpose.export.targets.tflite import TFLiteTarget
 from mvpose.quantize.calibration import drawn_calibration
 from mvpose.runtime.torch_runtime import TorchRuntime
 
@@ -35,15 +36,15 @@ def exporter(
     float_files: Conversions,
     drawn_data: KeypointData,
     monkeypatch: pytest.MonkeyPatch,
-) -> TFLiteExport:
+) -> Exporter:
     """Of the small network, whose weights are random: its AP is 0 in any form."""
     pytest.importorskip("ai_edge_quantizer", reason="needs mvpose[tflite]")
     monkeypatch.setattr(pipeline, "PARITY_CROPS", 2)
     monkeypatch.setattr(gate, "ROUNDS", 3)
     truth = float_truth(float_runtime, str(drawn_data.annotations.parents[1]), "val", flip=False)
-    return TFLiteExport(
+    return Exporter(
         float_runtime,
-        float_files,
+        [TFLiteTarget(float_files)],
         lambda: drawn_calibration(float_runtime.spec, CALIBRATION_CROPS),
         truth=truth,
         plain=True,
@@ -51,7 +52,7 @@ def exporter(
 
 
 def climbed(
-    exporter: TFLiteExport, path: Path, judges: KeypointData, max_drop: float
+    exporter: Exporter, path: Path, judges: KeypointData, max_drop: float
 ) -> tuple[list[Tried], list[str]]:
     said: list[str] = []
     tried = pass_gate(exporter, path, lambda: judges, max_drop, allow_slower=True, say=said.append)
@@ -59,7 +60,7 @@ def climbed(
 
 
 def test_first_rung_that_holds_is_written(
-    exporter: TFLiteExport, judges: KeypointData, tmp_path: Path
+    exporter: Exporter, judges: KeypointData, tmp_path: Path
 ) -> None:
     path = tmp_path / "out" / "small.int8.tflite"
     tried, said = climbed(exporter, path, judges, max_drop=0.01)
@@ -67,7 +68,7 @@ def test_first_rung_that_holds_is_written(
     check_passed(tried, 0.01)
     artefact = read_artefact(path)
     assert artefact.recipe == tried[0].exported.recipe.name == "static_wi8_ai8"
-    assert json.loads(path.with_suffix(".json").read_text())["recipe"] == "static_wi8_ai8"
+    assert json.loads(Path(f"{path}.json").read_text())["recipe"] == "static_wi8_ai8"
     assert {file.name for file in path.parent.iterdir()} == {path.name, "small.int8.json"}
     assert said[0].startswith("rung 1: every operator INT8, calibrated: +0.00 AP [+0.00, +0.00], ")
     assert said[0].endswith(" MB: holds")
@@ -75,7 +76,7 @@ def test_first_rung_that_holds_is_written(
     assert json.loads(json.dumps(tried[0].row))["timing"]["rounds"] == 3
 
 
-def test_no_rung_holds(exporter: TFLiteExport, judges: KeypointData, tmp_path: Path) -> None:
+def test_no_rung_holds(exporter: Exporter, judges: KeypointData, tmp_path: Path) -> None:
     """A gain of AP, which no form of the network has, is asked for."""
     path = tmp_path / "small.int8.tflite"
     tried, said = climbed(exporter, path, judges, max_drop=-0.5)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mvpose.errors import InputError
-from mvpose.export.mil_evaluator import MilEvaluator
+from mvpose.runtime.mil_evaluator import MilEvaluator
 
 ct = pytest.importorskip("coremltools", reason="NOT TESTED: needs mvpose[coreml]")
 

@@ -15,7 +15,7 @@ from torch.fx import Interpreter, Node
 from mvpose.export import pipeline
 from mvpose.export.conversion import Conversions
 from mvpose.export.graph import read_graph
-from mvpose.export.pipeline import Exported, TFLiteExport
+from mvpose.export.pipeline import Exported, Exporter
 from mvpose.export.tensors import Match
 from mvpose.models.deploy import deploy
 from mvpose.quantize.calibration import drawn_crops
@@ -49,13 +49,13 @@ def plan(float_runtime: TorchRuntime) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def exporter(float_runtime: TorchRuntime, float_files: Conversions) -> TFLiteExport:
+def exporter(float_runtime: TorchRuntime, float_files: Conversions) -> Exporter:
     return small_export(float_runtime, float_files)
 
 
 @pytest.fixture(scope="module")
 def files(
-    exporter: TFLiteExport, plan: Plan, tmp_path_factory: pytest.TempPathFactory
+    exporter: Exporter, plan: Plan, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
     """Files of the plan."""
     pytest.importorskip("ai_edge_quantizer", reason="needs mvpose[tflite]")
@@ -141,11 +141,11 @@ def test_tensors_share_what_is_only_moved(plan: Plan) -> None:
 
 @pytest.mark.parametrize("name", STATIC)
 def test_files_have_the_plan_s_scales(
-    name: str, files: dict[str, Exported], plan: Plan, exporter: TFLiteExport
+    name: str, files: dict[str, Exported], plan: Plan, float_files: Conversions
 ) -> None:
     """To the last bit, for every integer activation of the whole network."""
     file = read_graph(files[name].path)
-    match = exporter.conversions.match(plan.network, plan.graph)
+    match = float_files.match(plan.network, plan.graph)
     compared = 0
     for tensor in file.tensors:
         node = match.get(tensor.name.removesuffix(ROUNDED))
@@ -208,10 +208,14 @@ def file_values(
 
 @pytest.mark.parametrize("name", STATIC)
 def test_every_operator_of_a_file_computes_what_the_simulation_computes(
-    name: str, files: dict[str, Exported], plan: Plan, exporter: TFLiteExport, small_spec: ModelSpec
+    name: str,
+    files: dict[str, Exported],
+    plan: Plan,
+    float_files: Conversions,
+    small_spec: ModelSpec,
 ) -> None:
     crop = drawn_crops(small_spec, 1, seed=11)[0]
-    match = exporter.conversions.match(plan.network, plan.graph)
+    match = float_files.match(plan.network, plan.graph)
     forced = Forced(
         plan.simulate(RECIPES[name]).double(), file_values(files[name].path, match, crop)
     )

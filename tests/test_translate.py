@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from carried import coreml_content, exact, onnx_content, reference_heatmaps
 from torch import Tensor, nn
 
-from mvpose.export.coreml_w8a8 import write_coreml
-from mvpose.export.mil_evaluator import MilEvaluator
+from mvpose.export.coreml import write_coreml
 from mvpose.export.onnx_qdq import write_onnx
 from mvpose.quantize.network import capture
 from mvpose.quantize.ranges import measure_ranges, to_batch
+from mvpose.quantize.recipes import RECIPES
 from mvpose.quantize.simulate import QuantNet
+from mvpose.runtime.mil_evaluator import MilEvaluator
 from mvpose.spec import Preprocess
 from mvpose.zoo import zoo_spec
 
@@ -142,7 +143,7 @@ def test_onnx(body: str, in_float: bool, tmp_path: Path) -> None:
 def test_coreml(body: str, in_float: bool, tmp_path: Path) -> None:
     pytest.importorskip("coremltools", reason="NOT TESTED: needs mvpose[coreml]")
     net, path = net_of(body, in_float), tmp_path / "net.mlpackage"
-    write_coreml(net, SPEC, path)
+    write_coreml(net, SPEC, path, RECIPES["static_wi8_ai8"], half=False)
     program = MilEvaluator(path, torch.float64)
     biases = coreml_content(program.operations, net).biases
     expected = exact(net, biases)(to_batch(CROPS).double())
@@ -182,7 +183,7 @@ def test_half_precision(tmp_path: Path) -> None:
     """The neural engine's: the same integers, scales rounded to float16."""
     pytest.importorskip("coremltools", reason="NOT TESTED: needs mvpose[coreml]")
     net = net_of("functions")
-    write_coreml(net, SPEC, tmp_path / "half.mlpackage", half=True)
+    write_coreml(net, SPEC, tmp_path / "half.mlpackage", RECIPES["static_wi8_ai8"])
     program = MilEvaluator(tmp_path / "half.mlpackage")
     content = coreml_content(program.operations, net)
     half = {name: {(float(np.float16(s)), z)} for name, (s, z) in net.qparams().items()}

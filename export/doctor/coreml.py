@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from mvpose.errors import InputError, require
 from mvpose.export.doctor.coreml_program import (
     WEIGHTED,
     Operation,
@@ -24,7 +21,7 @@ from mvpose.export.doctor.toolchain import (
     size_of,
     toolchain_findings,
 )
-from mvpose.quiet import quiet
+from mvpose.runtime.coreml_package import read_package
 
 OLDEST_SPECIFICATION = 6
 """ML Programs, iOS 15."""
@@ -38,7 +35,7 @@ def examine_coreml(path: Path) -> Report:
     Raises:
         InputError: it can't be read, or the package coremltools is not installed.
     """
-    specification = _load(path)
+    specification = read_package(path)
     about = dict(specification.description.metadata.userDefined)
     kind = specification.WhichOneof("Type")
     artefact, findings = read_description(about)
@@ -66,49 +63,6 @@ def examine_coreml(path: Path) -> Report:
             "not run",
         ]
     return Report(str(path), f"Core ML {kind}, {size_of(path)}", tuple(checked), ordered(findings))
-
-
-def _load(path: Path) -> Any:
-    _whole(path)
-    require("coremltools", "coreml")
-    refused = InputError(f"{path} is not a Core ML model, or is cut off", "copy or export it again")
-    with quiet():
-        import coremltools
-
-        try:
-            specification = coremltools.utils.load_spec(str(path))
-        except Exception as error:  # protobuf's and the package reader's own
-            raise refused from error
-    if specification.WhichOneof("Type") is None:
-        raise refused
-    return specification
-
-
-def _whole(path: Path) -> None:
-    """Look at the parts of a package before the reader does.
-
-    Raises:
-        InputError: the manifest or the model that it names is missing.
-    """
-    if path.is_file():
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty", "was the download or the export cut off?")
-        if path.suffix == ".mlpackage":
-            raise InputError(
-                f"{path} is a file, but an .mlpackage is a folder", "unpack or copy it again"
-            )
-        return
-    manifest = path / "Manifest.json"
-    hint = "copy the whole folder again, with everything in it"
-    if not manifest.is_file():
-        raise InputError(f"{path} holds no Manifest.json and so no Core ML model", hint)
-    try:
-        described = json.loads(manifest.read_text("utf-8"))
-        root = described["itemInfoEntries"][described["rootModelIdentifier"]]["path"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{manifest} is damaged", hint) from error
-    if not (path / "Data" / root).is_file():
-        raise InputError(f"{path} holds no {root}", hint)
 
 
 def _kind(kind: str, version: int) -> Iterator[Finding]:

@@ -102,8 +102,8 @@ def quantised(program: list[Operation]) -> list[Quantised]:
     for op in program:
         if op.kind not in ("quantize", "constexpr_affine_dequantize"):
             continue
-        scales = _numbers(op.arguments.get("scale"), makers)
-        zero_points = _numbers(op.arguments.get("zero_point"), makers)
+        scales = numbers(op.arguments.get("scale"), makers)
+        zero_points = numbers(op.arguments.get("zero_point"), makers)
         weight = op.kind == "constexpr_affine_dequantize"
         dimension = channels.get(op.name)
         found.append(
@@ -145,7 +145,7 @@ def _stored_type(op: Operation, weight: bool) -> str:
     )
 
 
-def _numbers(value: Any, makers: dict[str, Operation]) -> NDArray[Any] | None:
+def numbers(value: Any, makers: dict[str, Operation]) -> NDArray[Any] | None:
     """An immediate value as a flat array; None where it lies in the weight file."""
     if isinstance(value, str):
         value = makers[value].arguments.get("val") if value in makers else None

@@ -98,6 +98,13 @@ def restore(output: NDArray[Any], info: TensorInfo) -> NDArray[np.float32]:
     return ((output.astype(np.float32) - info.zero_point) * info.scale).astype(np.float32)
 
 
+def file_tensors(path: Path) -> tuple[TensorInfo, TensorInfo]:
+    """The input and output of a file."""
+    _, interpreter = open_interpreter(path)
+    given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    return tensor_info(given), tensor_info(made)
+
+
 def tensor_info(details: dict[str, Any]) -> TensorInfo:
     """The description of an interpreter's input or output."""
     scale, zero_point = details["quantization"]

@@ -39,7 +39,7 @@ def resolve(model: str | None) -> Path:
     if not path.exists():
         known = ", ".join(names())
         raise InputError(f"no file or model {model!r}", f"zoo models: {known}")
-    return saved_in(path) if path.is_dir() else path
+    return saved_in(path) if path.is_dir() and path.suffix != ".mlpackage" else path
 
 
 def saved_in(folder: Path) -> Path:
@@ -62,8 +62,9 @@ def load_runtime(model: str | None = None, threads: int = 1) -> Runtime:
     """Load any model.
 
     Args:
-        model: zoo name, checkpoint (``.safetensors``), exported file (``.tflite``,
-            ``.ncnn.param``) or weights of ViTPose; None is the shipped checkpoint.
+        model: zoo name, checkpoint (``.safetensors``), exported file (``.tflite``, ``.onnx``,
+            OpenVINO's ``.xml``, ``.mlpackage``), PP-TinyPose's ``.ncnn.param`` or weights of
+            ViTPose; None is the shipped checkpoint.
         threads: of the CPU kernels.
 
     Raises:
@@ -74,6 +75,18 @@ def load_runtime(model: str | None = None, threads: int = 1) -> Runtime:
         from mvpose.runtime.litert import LiteRTRuntime
 
         return LiteRTRuntime(path, threads)
+    if path.suffix == ".onnx":
+        from mvpose.runtime.onnx_runtime import OnnxRuntime
+
+        return OnnxRuntime(path, threads)
+    if path.suffix == ".xml":
+        from mvpose.runtime.openvino_runtime import OpenVINORuntime
+
+        return OpenVINORuntime(path, threads)
+    if path.suffix == ".mlpackage":
+        from mvpose.runtime.coreml_runtime import CoreMLRuntime
+
+        return CoreMLRuntime(path, threads)
     if path.name.endswith(".ncnn.param"):
         from mvpose.runtime.ncnn_runtime import NcnnRuntime
 
@@ -96,7 +109,7 @@ def load_float(model: str | None = None, threads: int = 1) -> TorchRuntime:
     if path.suffix not in (".safetensors", *PICKLED):
         raise InputError(
             f"{path} is not a checkpoint",
-            "checkpoints end in .safetensors, exported files in .tflite",
+            "checkpoints end in .safetensors; exported files are run, not exported again",
         )
     import torch
 

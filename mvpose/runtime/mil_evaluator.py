@@ -5,6 +5,7 @@ The operators: https://apple.github.io/coremltools/source/coremltools.converters
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,13 @@ def reduce_mean(x: Tensor, axes: list[int], keep_dims: bool = False) -> Tensor:
     return x.mean(axes, keep_dims)
 
 
+def layer_norm(x: Tensor, axes: list[int], epsilon: Tensor) -> Tensor:
+    sizes = [x.shape[axis] for axis in axes]
+    if [axis % x.ndim for axis in axes] != list(range(x.ndim - len(axes), x.ndim)):
+        raise TypeError(f"axes {axes}")
+    return F.layer_norm(x, sizes, eps=float(epsilon))
+
+
 def rsqrt(x: Tensor, epsilon: Tensor) -> Tensor:
     return torch.rsqrt(x + epsilon)
 
@@ -199,6 +207,13 @@ def constexpr_affine_dequantize(
     return steps * scale.reshape(shape)
 
 
+def constexpr_lut_to_dense(indices: Tensor, lut: Tensor, shape: list[int]) -> Tensor:
+    bits = len(lut).bit_length() - 1
+    spread = np.unpackbits(indices.numpy(), bitorder="little")[: math.prod(shape) * bits]
+    levels = np.packbits(spread.reshape(-1, bits), axis=1, bitorder="little")
+    return lut[torch.from_numpy(levels[:, 0].astype(np.int64))].reshape(shape)
+
+
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "conv": conv,
     "linear": linear,
@@ -207,6 +222,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y,
     "reduce_mean": reduce_mean,
+    "layer_norm": layer_norm,
     "rsqrt": rsqrt,
     "relu": lambda x: x.relu(),
     "sigmoid": lambda x: x.sigmoid(),
@@ -221,6 +237,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "quantize": quantize,
     "dequantize": dequantize,
     "constexpr_affine_dequantize": constexpr_affine_dequantize,
+    "constexpr_lut_to_dense": constexpr_lut_to_dense,
     "cast": lambda x, dtype: x,
     "identity": lambda x: x,
 }

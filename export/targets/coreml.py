@@ -1,0 +1,61 @@
+"""Core ML packages, for iPhones and Macs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from mvpose.artefact import Artefact, Format, Layout, TensorInfo
+from mvpose.export.coreml import describe_coreml, write_coreml
+from mvpose.export.inventory import Inventory
+from mvpose.export.targets.base import Job
+from mvpose.files import size_bytes
+from mvpose.runtime.coreml_package import read_package
+from mvpose.runtime.coreml_runtime import CoreMLRuntime
+from mvpose.runtime.mil_evaluator import MilEvaluator
+
+
+class CoreMLTarget:
+    """Writes ``.mlpackage`` folders with an ML Program that takes an image."""
+
+    format: Format = "coreml"
+    suffix = ".mlpackage"
+    layout: Layout = "NCHW"
+    recipes = (
+        "fp16",
+        "fp32",
+        "wi8_afp16",
+        "wi8_afp32",
+        "wp6_afp16",
+        "wp4_afp16",
+        "static_wi8_ai8_mixed",
+        "static_wi8_ai8",
+    )
+    toolchain = ("coremltools",)
+    own_ranges = False
+
+    def write(self, job: Job, path: Path) -> None:
+        write_coreml(job.net(), job.spec, path, job.recipe)
+
+    def tensors(self, path: Path) -> tuple[TensorInfo, TensorInfo]:
+        description = read_package(path).description
+        (given,), (made,) = description.input, description.output
+        image, maps = given.type.imageType, made.type.multiArrayType
+        shape = 1, 3, image.height, image.width
+        return TensorInfo(shape, "uint8"), TensorInfo(tuple(maps.shape), "float32")
+
+    def inventory(self, path: Path) -> Inventory:
+        operations = MilEvaluator(path).operations
+        made = [variable for op in operations for variable in op.outputs]
+        return Inventory(
+            operators=dict(Counter(op.op_type for op in operations).most_common()),
+            foreign=tuple(sorted({o.op_type for o in operations if "custom" in o.op_type})),
+            highest_rank=max(len(variable.shape) for variable in made),
+            size_bytes=size_bytes(path),
+        )
+
+    def open(self, path: Path, threads: int, artefact: Artefact) -> CoreMLRuntime:
+        return CoreMLRuntime(path, threads, artefact)
+
+    def embed(self, path: Path, artefact: Artefact) -> None:
+        describe_coreml(path, artefact)
