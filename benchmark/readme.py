@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mvpose.benchmark.format_tables import formats_table
 from mvpose.benchmark.quantisation_tables import (
     calibration_tables,
     remedies_table,
@@ -30,6 +31,9 @@ from mvpose.benchmark.training_tables import (
 )
 from mvpose.files import write_text
 from mvpose.markdown import interval, markdown, percent
+
+FORMATS = ("formats", "roads", "qat")
+"""Results that are rows of mvpose-export."""
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -54,6 +58,7 @@ def tables(folder: Path) -> dict[str, str]:
         "calibration": calibration_tables(found["calibration"]),
         "sensitivity": sensitivity_table(found["sensitivity"]),
         **({"remedies": remedies_table(found["remedies"])} if "remedies" in found else {}),
+        **{name: formats_table(found[name]) for name in FORMATS if name in found},
     }
 
 

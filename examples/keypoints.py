@@ -96,7 +96,7 @@ def main(path, picture, box):
     centre, size = region_of(box, width, height, preprocess["box_padding"])
     heatmaps = run(cut_out(np.load(picture), centre, size, width, height))
     cells = np.array([heatmaps.shape[2], heatmaps.shape[1]]) - 1
-    for name, heatmap in zip(about["model"]["skeleton"]["keypoints"], heatmaps):
+    for name, heatmap in zip(about["model"]["skeleton"]["keypoints"], heatmaps, strict=True):
         x, y, score = decode(heatmap)
         point = centre - size / 2 + np.array([x, y]) / cells * size
         print(f"{name} {point[0]:.2f} {point[1]:.2f} {score:.3f}")

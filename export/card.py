@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mvpose.artefact import Artefact
 from mvpose.errors import InputError
+from mvpose.export.coreml_swift import swift_snippet
 from mvpose.files import sha256, size_bytes, write_text
 from mvpose.markdown import markdown
 from mvpose.spec import ModelSpec
@@ -57,7 +59,8 @@ def _model(spec: ModelSpec, described: dict[Path, Artefact]) -> str:
             f"# {spec.name}",
             "Keypoints of one person in a crop. Input: RGB, 0..255, "
             f"{size.input_height_px} rows of {size.input_width_px} pixels, cut out of the picture "
-            f"with {size.box_padding} times the person's box; the files normalise themselves. Output: a heatmap for each of "
+            f"with {size.box_padding} times the person's box; the files normalise themselves. "
+            "Output: a heatmap for each of "
             f"{len(spec.skeleton.keypoints)} keypoints ({names}), decoded by the rule "
             f"`{spec.decode.method}`. Everything that has to be known is in each file's `.json`.",
             f"Weights: checkpoint SHA-256 `{first.weights_sha256}`.",
@@ -69,8 +72,15 @@ def _model(spec: ModelSpec, described: dict[Path, Artefact]) -> str:
             "poses = model.predict(image, boxes)  # uint8 RGB (H, W, 3); x, y, w, h in pixels\n"
             "print(poses.keypoints_px, poses.scores)\n"
             "```",
+            *_swift(files),
         ]
     )
+
+
+def _swift(files: dict[Path, Artefact]) -> Iterator[str]:
+    packages = [found for found in files.values() if found.format == "coreml"]
+    if packages:
+        yield f"In Swift (never run):\n\n```swift\n{swift_snippet(packages[0])}```"
 
 
 def _table(files: dict[Path, Artefact]) -> str:

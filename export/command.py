@@ -143,8 +143,9 @@ def export(
         if data:
             note(f"evaluating the float network on {data}")
         truth = float_truth(reference, data, split, flip) if data else None
+        evaluated = truth.data if truth else None
         people = calibration_people(
-            reference, calib, calib_split, calib_count, seed, truth and truth.data, how
+            reference, calib, calib_split, calib_count, seed, evaluated, how
         )
         exporter = Exporter(reference, targets, people, how, truth, threads, plain, trained)
         note(f"converting {spec.name}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mvpose.export.apart import run_apart
 from mvpose.export.tensors import Match, match_tensors
 from mvpose.export.tflite import convert
 from mvpose.models.deploy import DeployNet
@@ -37,7 +38,8 @@ class Conversions:
         """
         path = self.folder / f"{_digest(network)}.tflite"
         if not path.exists():
-            convert(network, self.spec.preprocess, path)
+            what = "the conversion by litert-torch"
+            run_apart(convert, network, self.spec.preprocess, path, what=what)
         return path
 
     def match(self, network: DeployNet, graph: QuantGraph) -> Match:

@@ -39,7 +39,7 @@ def convert_by_onnx2tf(
 ) -> None:
     """Write the file: (1, H, W, 3) RGB in 0..255 -> (1, h, w, K).
 
-    TensorFlow and LiteRT can't share a process, so this one loads neither: it starts another.
+    TensorFlow gets a process of its own, with its memory and its crashes.
 
     Args:
         onnx_file: a float network, as ``write_onnx`` writes it.

@@ -56,7 +56,7 @@ def parity_table(exports: list[Exported], timings: Mapping[Path, Timing]) -> Tab
         table.add_row(
             exported.path.name,
             f"{exported.inventory.size_bytes / 1e6:.2f}",
-            _figure(timing and timing.speedup, 2),
+            _figure(timing.speedup if timing else None, 2),
             f"{p.max_difference:.1e}",
             f"{p.sqnr_db:.1f}",
             _figure(p.shift_median_px, 3),

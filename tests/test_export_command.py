@@ -65,8 +65,8 @@ def run(
 
 
 def test_files(run: Run) -> None:
-    names = [f"small.{recipe}{end}" for recipe in RECIPES_ASKED for end in (".json", ".tflite")]
-    assert sorted(path.name for path in run.out.iterdir()) == sorted(names)
+    names = [f"small.{r}.tflite{end}" for r in RECIPES_ASKED for end in ("", ".json")]
+    assert sorted(path.name for path in run.out.iterdir()) == sorted([*names, "MODELCARD.md"])
 
 
 def test_files_carry_what_was_measured(
@@ -104,9 +104,8 @@ def test_rows(run: Run) -> None:
     for row in run.rows:
         path = run.out / row["file"]
         assert set(row) == {
-            "kind", "file", "sha256", "recipe", "weights_sha256", "inventory", "parity", "accuracy",
-            "ap_difference",
-            "comparison",
+            "kind", "file", "sha256", "format", "recipe", "weights_sha256", "inventory", "parity",
+            "accuracy", "ap_difference", "comparison", "timing",
         }  # fmt: skip
         assert row["kind"] == "export"
         assert row["sha256"] == sha256(path)
@@ -130,12 +129,13 @@ def small(
 ) -> Callable[..., None]:
     """The command on the small checkpoint, the conversion taken from the session's."""
 
-    def convert(_network: object, _preprocess: object, path: Path) -> None:
-        shutil.copyfile(float_file, path)
+    def convert(_function: object, *arguments: object, what: str) -> None:
+        assert "litert-torch" in what
+        shutil.copyfile(float_file, arguments[-1])
 
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr(conversion, "convert", convert)
+    monkeypatch.setattr(conversion, "run_apart", convert)
     monkeypatch.setattr(pipeline, "PARITY_CROPS", 2)
     return partial(export, str(checkpoint), target=["tflite"])
 
@@ -146,7 +146,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_default_is_the_float_file(small: Callable[..., None], tmp_path: Path) -> None:
     small(out=tmp_path / "out")
-    assert set(contents(tmp_path / "out")) == {"small.fp32.tflite", "small.fp32.json"}
+    assert set(contents(tmp_path / "out")) == {
+        "small.fp32.tflite", "small.fp32.tflite.json", "MODELCARD.md",
+    }  # fmt: skip
     assert contents(tmp_path / "temporary") == {}
 
 
@@ -155,7 +157,7 @@ def test_default_is_the_float_file(small: Callable[..., None], tmp_path: Path) -
     [
         pytest.param("small.fp32.tflite", id="file"),
         pytest.param("small.fp16.tflite", id="file of the second recipe"),
-        pytest.param("small.fp32.json", id="description beside it"),
+        pytest.param("small.fp32.tflite.json", id="description beside it"),
         pytest.param("rows.json", id="result rows"),
     ],
 )
@@ -170,7 +172,7 @@ def test_refuses_to_replace(name: str, small: Callable[..., None], tmp_path: Pat
     assert "--overwrite" in caught.value.hint
     assert contents(out) == {name: b"precious"}
     call(overwrite=True)
-    assert len(contents(out)) == 5
+    assert len(contents(out)) == 6
     assert contents(out)[name] != b"precious"
 
 
@@ -184,6 +186,38 @@ def test_folder_with_other_files_keeps_them(small: Callable[..., None], tmp_path
     assert {n for n, value in kept.items() if value == b"precious"} == {
         "probe", "small.tflite", "float.tflite",
     }  # fmt: skip
+
+
+def test_all_formats_in_one_run(small: Callable[..., None], tmp_path: Path) -> None:
+    """One calibration for all, and the same summary."""
+    for module in ("onnx", "openvino", "coremltools"):
+        pytest.importorskip(module, reason="NOT TESTED: needs mvpose[all]")
+    out = tmp_path / "out"
+    formats = ["coreml", "onnx", "openvino", "tflite"]
+    small(target=formats, int8=True, fp16=True, plain=True, out=out, json=tmp_path / "rows.json")
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [(row["format"], row["recipe"]) for row in rows] == [
+        (name, recipe)
+        for name in ("tflite", "onnx", "openvino", "coreml")
+        for recipe in ("fp16", "static_wi8_ai8_mixed")
+    ]
+    timed = [row["format"] for row in rows if row["timing"]]
+    assert set(timed) == {"tflite", "onnx", "openvino"} | (
+        {"coreml"} if sys.platform == "darwin" else set()
+    )
+    described = [json.loads((out / f"{row['file']}.json").read_text()) for row in rows]
+    calibrations = [d["calibration"]["crops_sha256"] for d in described if d["calibration"]]
+    assert len(calibrations) == 4 and len(set(calibrations)) == 1
+    card = (out / "MODELCARD.md").read_text()
+    assert all(f"`{row['file']}`" in card for row in rows)
+    assert "import CoreML" in card
+    for row in rows:
+        assert row["sha256"] == sha256(out / row["file"])
+
+
+def test_the_gate_needs_tflite(small: Callable[..., None], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--max-drop asks for the AP of an INT8 .tflite file"):
+        small(target=["onnx"], int8=True, max_drop=1.0, data="synthetic:2", out=tmp_path / "out")
 
 
 def test_unknown_recipe(small: Callable[..., None], tmp_path: Path) -> None:
@@ -212,7 +246,7 @@ def test_out_is_a_file(inside: str, small: Callable[..., None], tmp_path: Path) 
         pytest.param(RuntimeError("a bug"), RuntimeError, id="defect"),
     ],
 )
-@pytest.mark.parametrize("old", [{}, {"small.fp32.tflite": b"old", "small.fp32.json": b"old"}],
+@pytest.mark.parametrize("old", [{}, {"small.fp32.tflite": b"old", "small.fp32.tflite.json": b"old"}],
                          ids=["new", "over old files"])  # fmt: skip
 def test_crash_in_the_middle(
     old: dict[str, bytes],

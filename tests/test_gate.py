@@ -69,7 +69,7 @@ def test_first_rung_that_holds_is_written(
     artefact = read_artefact(path)
     assert artefact.recipe == tried[0].exported.recipe.name == "static_wi8_ai8"
     assert json.loads(Path(f"{path}.json").read_text())["recipe"] == "static_wi8_ai8"
-    assert {file.name for file in path.parent.iterdir()} == {path.name, "small.int8.json"}
+    assert {file.name for file in path.parent.iterdir()} == {path.name, "small.int8.tflite.json"}
     assert said[0].startswith("rung 1: every operator INT8, calibrated: +0.00 AP [+0.00, +0.00], ")
     assert said[0].endswith(" MB: holds")
     assert said[1] == f"wrote {path}"

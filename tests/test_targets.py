@@ -102,7 +102,7 @@ def test_sizes_of_integers(kind: str, files: Files) -> None:
 def test_integers_are_those_of_the_simulation(
     name: str, files: Files, exporter: Exporter, crops: NDArray[np.uint8]
 ) -> None:
-    """Up to roundings that fall to the other side in other kernels, which random weights amplify."""
+    """Up to roundings that fall to the other side, which random weights amplify."""
     net = operands_form(exporter.plan, RECIPES[name])
     if name != MIXED.name:
         net = exporter.plan.simulate(RECIPES[name])

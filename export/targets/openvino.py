@@ -97,7 +97,7 @@ def _name_operators(model: Any) -> None:
 
 def _activations(model: Any) -> Iterator[Any]:
     """Shapes of what is computed out of the input; grouped convolutions' weights have rank 5."""
-    computed = set()
+    computed: set[str] = set()
     for op in model.get_ordered_ops():
         sources = {end.get_source_output().get_node().get_name() for end in op.inputs()}
         if op.get_type_name() == "Parameter" or sources & computed:
