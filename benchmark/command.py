@@ -45,7 +45,7 @@ def benchmark(
     from mvpose.benchmark.machine import machine
     from mvpose.benchmark.report import print_rows
     from mvpose.cli import progress
-    from mvpose.files import check_new, write_json
+    from mvpose.files import check_new, size_bytes, write_json
     from mvpose.runtime.load import load_runtime, resolve
     from mvpose.timing import time_interleaved
 
@@ -61,7 +61,7 @@ def benchmark(
             "kind": "benchmark",
             "model": runtime.spec.name,
             "file": resolve(name).name,
-            "size_bytes": resolve(name).stat().st_size,
+            "size_bytes": size_bytes(resolve(name)),
             "complexity": asdict(complexity(runtime.spec)),
             "timing": asdict(timing),
             "machine": machine(),

@@ -2,6 +2,7 @@
 
     python -m mvpose.benchmark.readme README.md benchmark
     python -m mvpose.benchmark.readme docs/int8.md benchmark
+    python -m mvpose.benchmark.readme docs/formats.md benchmark
     python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
@@ -57,8 +58,8 @@ def tables(folder: Path) -> dict[str, str]:
         "published": _published(folder / "published.csv"),
         "calibration": calibration_tables(found["calibration"]),
         "sensitivity": sensitivity_table(found["sensitivity"]),
-        **({"remedies": remedies_table(found["remedies"])} if "remedies" in found else {}),
-        **{name: formats_table(found[name]) for name in FORMATS if name in found},
+        "remedies": remedies_table(found["remedies"]),
+        **{name: formats_table(found[name]) for name in FORMATS},
     }
 
 

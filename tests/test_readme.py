@@ -9,13 +9,15 @@ from mvpose.files import sha256
 from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README, CARD, INT8 = (
+README, CARD, INT8, FORMATS = (
     (ROOT / name).read_text("utf-8")
-    for name in ("README.md", "mvpose/assets/MODEL_CARD.md", "docs/int8.md")
+    for name in ("README.md", "mvpose/assets/MODEL_CARD.md", "docs/int8.md", "docs/formats.md")
 )
 
 
-@pytest.mark.parametrize("text", [README, CARD, INT8], ids=["README", "model card", "int8"])
+@pytest.mark.parametrize(
+    "text", [README, CARD, INT8, FORMATS], ids=["README", "model card", "int8", "formats"]
+)
 def test_tables_are_those_of_the_results(text: str) -> None:
     assert fill(text, tables(ROOT / "benchmark")) == text
 
@@ -24,7 +26,8 @@ def test_tables_are_those_of_the_results(text: str) -> None:
     ("text", "name"),
     [
         *((README, name) for name in ("files", "keypoints", "published", "loader")),
-        *((INT8, name) for name in ("calibration", "sensitivity")),
+        *((INT8, name) for name in ("calibration", "sensitivity", "remedies", "qat")),
+        *((FORMATS, name) for name in ("formats", "roads")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )
@@ -37,7 +40,14 @@ def test_the_card_is_of_the_checkpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["mvpose/assets/MODEL_CARD.md", "mvpose/training/recipes", "docs/int8.md"]
+    "link",
+    [
+        "mvpose/assets/MODEL_CARD.md",
+        "mvpose/training/recipes",
+        "docs/int8.md",
+        "docs/formats.md",
+        "examples/keypoints.py",
+    ],
 )
 def test_links_lead_somewhere(link: str) -> None:
     assert f"({link})" in README

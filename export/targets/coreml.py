@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from mvpose.artefact import Artefact, Format, Layout, TensorInfo
-from mvpose.export.coreml import describe_coreml, write_coreml
+from mvpose.export.coreml import SUPPORTED, describe_coreml, write_coreml
 from mvpose.export.inventory import Inventory
 from mvpose.export.targets.base import Job
 from mvpose.files import size_bytes
@@ -21,16 +21,7 @@ class CoreMLTarget:
     format: Format = "coreml"
     suffix = ".mlpackage"
     layout: Layout = "NCHW"
-    recipes = (
-        "fp16",
-        "fp32",
-        "wi8_afp16",
-        "wi8_afp32",
-        "wp6_afp16",
-        "wp4_afp16",
-        "static_wi8_ai8_mixed",
-        "static_wi8_ai8",
-    )
+    recipes = SUPPORTED
     toolchain = ("coremltools",)
     own_ranges = False
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mvpose.artefact import Artefact, Format, Layout, TensorInfo, append_artefact
 from mvpose.export.inventory import Inventory, take_inventory
-from mvpose.export.onnx2tf_road import convert_by_onnx2tf
+from mvpose.export.onnx2tf_road import SUPPORTED, convert_by_onnx2tf
 from mvpose.export.onnx_qdq import write_onnx
 from mvpose.export.targets.base import Job
 from mvpose.quantize.forms import float_form
@@ -24,7 +24,7 @@ class Onnx2tfTarget:
     format: Format = "tflite"
     suffix = ".tflite"
     layout: Layout = "NHWC"
-    recipes = ("fp32", "fp16", "dynamic_wi8", "static_wi8_ai8")
+    recipes = SUPPORTED
     toolchain = ("onnx", "onnx2tf", "tensorflow")
     own_ranges = True
 
