@@ -20,6 +20,32 @@ def formats_table(rows: list[Row]) -> str:
     return markdown(header, [_cells(row) for row in rows]) + _note(rows)
 
 
+def roads_table(roads: dict[str, list[Row]]) -> str:
+    """What two converters make of the same network.
+
+    Args:
+        roads: rows of ``mvpose-export --json`` by the converter's name.
+    """
+    header = [
+        "recipe",
+        "converter",
+        "MB",
+        "speed",
+        "SQNR dB",
+        "shift px median / p95",
+        "operators",
+        "outside XNNPACK",
+    ]
+    lines = []
+    for same in zip(*roads.values(), strict=True):
+        for name, row in zip(roads, same, strict=True):
+            _, *figures, _ = _cells(row)
+            kinds, left = row["inventory"]["operators"], row["inventory"]["undelegated"]
+            outside = ", ".join(f"{count} {kind}" for kind, count in left.items())
+            lines.append([f"`{row['recipe']}`", name, *figures, str(sum(kinds.values())), outside])
+    return markdown(header, lines) + _note([row for rows in roads.values() for row in rows])
+
+
 def _cells(row: Row) -> list[str]:
     parity, timing, change = row["parity"], row["timing"], row["ap_difference"]
     return [

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mvpose.benchmark.format_tables import formats_table
+from mvpose.benchmark.format_tables import formats_table, roads_table
 from mvpose.benchmark.quantisation_tables import (
     calibration_tables,
     remedies_table,
@@ -32,9 +32,6 @@ from mvpose.benchmark.training_tables import (
 )
 from mvpose.files import write_text
 from mvpose.markdown import interval, markdown, percent
-
-FORMATS = ("formats", "roads", "qat")
-"""Results that are rows of mvpose-export."""
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -59,7 +56,9 @@ def tables(folder: Path) -> dict[str, str]:
         "calibration": calibration_tables(found["calibration"]),
         "sensitivity": sensitivity_table(found["sensitivity"]),
         "remedies": remedies_table(found["remedies"]),
-        **{name: formats_table(found[name]) for name in FORMATS},
+        "formats": formats_table(found["formats"]),
+        "qat": formats_table(found["qat"]),
+        "roads": roads_table(found["roads"]),
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from mvpose.export.apart import run_apart
 from mvpose.export.tensors import Match, match_tensors
 from mvpose.export.tflite import convert
+from mvpose.files import replacing
 from mvpose.models.deploy import DeployNet
 from mvpose.quantize.calibration import drawn_crops
 from mvpose.quantize.network import QuantGraph
@@ -39,7 +40,8 @@ class Conversions:
         path = self.folder / f"{_digest(network)}.tflite"
         if not path.exists():
             what = "the conversion by litert-torch"
-            run_apart(convert, network, self.spec.preprocess, path, what=what)
+            with replacing(path) as temporary:
+                run_apart(convert, network, self.spec.preprocess, temporary, what=what)
         return path
 
     def match(self, network: DeployNet, graph: QuantGraph) -> Match:

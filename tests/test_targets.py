@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +21,7 @@ from mvpose.data.coco import KeypointData
 from mvpose.data.images import read_image
 from mvpose.errors import InputError
 from mvpose.estimate import estimate
-from mvpose.export import pipeline
+from mvpose.export import conversion, pipeline
 from mvpose.export.card import MARK, NAME, write_card
 from mvpose.export.conversion import Conversions
 from mvpose.export.jobs import choose_files, left_out
@@ -31,6 +33,7 @@ from mvpose.export.targets.onnx import OnnxTarget
 from mvpose.export.targets.openvino import OpenVINOTarget
 from mvpose.export.targets.tflite import TFLiteTarget
 from mvpose.files import parts, sha256
+from mvpose.models.deploy import deploy
 from mvpose.quantize.calibration import drawn_calibration, drawn_crops
 from mvpose.quantize.forms import operands_form
 from mvpose.quantize.recipes import RECIPES
@@ -298,6 +301,37 @@ def test_damaged_files(kind: str, damage: str, files: Files, tmp_path: Path) -> 
         describe(path, kind, damage)
     with pytest.raises(InputError, match=expected):
         load_runtime(str(path))
+
+
+def test_a_runtime_too_old_for_the_file(files: Files, tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(files["onnx", "fp32"].path))
+    model.opset_import[0].version = 1000
+    path = tmp_path / "tomorrow.onnx"
+    onnx.save(model, str(path))
+    with pytest.raises(InputError, match=r"onnxruntime .* cannot load") as caught:
+        load_runtime(str(path))
+    assert "newer than this runtime" in caught.value.hint
+
+
+def test_a_converter_that_is_killed(
+    small_spec: ModelSpec, float_runtime: TorchRuntime, tmp_path: Path
+) -> None:
+    """One line, nothing half-written, and the network lives to be converted elsewhere."""
+    made = Conversions(small_spec, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversion, "convert", killed)
+        with pytest.raises(InputError, match=r"litert-torch was killed .*halfway"):
+            made.file(deploy(float_runtime.model, small_spec.preprocess))
+    assert list(tmp_path.iterdir()) == []
+
+
+def killed(_network: object, _preprocess: object, path: Path) -> None:
+    """What a converter does that runs out of memory."""
+    path.write_bytes(b"half")
+    print("halfway", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def describe(path: Path, kind: str, damage: str) -> None:
