@@ -99,6 +99,37 @@ def _note(protocol: dict[str, Any]) -> str:
     )
 
 
+def gate_table(rungs: list[dict[str, Any]]) -> str:
+    """The forms that the gate tried, and what was measured of their files.
+
+    Args:
+        rungs: of ``mvpose-export --int8 --data --json``.
+    """
+    header = ["form", "AP - float [95 %]", "speed [95 %]", "MB", "SQNR dB", "shift px median / p95"]
+    rows = []
+    for rung in rungs:
+        parity, timing = rung["parity"], rung["timing"]
+        rows.append(
+            [
+                rung["rung"],
+                interval(rung["ap_difference"]),
+                f"{timing['speedup']:.2f} [{timing['speedup_low']:.2f}, "
+                f"{timing['speedup_high']:.2f}]",
+                f"{rung['inventory']['size_bytes'] / 1e6:.2f}",
+                f"{parity['sqnr_db']:.1f}",
+                f"{parity['shift_median_px']:.2f} / {parity['shift_p95_px']:.1f}",
+            ]
+        )
+    facts, protocol = rungs[0]["accuracy"]["protocol"], rungs[0]["timing"]["protocol"]
+    return markdown(header, rows) + (
+        f"\nMeasured on the files: {protocol['runtime']} {protocol['version']}, "
+        f"{protocol['threads']} thread; speed: the faster of the FP32 and FP16 files is 1, "
+        f"{rungs[0]['timing']['rounds']} interleaved rounds; AP: {facts['images']} images, "
+        f"{facts['people']} people of {facts['annotations']}, {facts['boxes']} boxes; calibrated on "
+        f"the training split. Checkpoint SHA-256 `{rungs[0]['weights_sha256'][:12]}`.\n"
+    )
+
+
 def sensitivity_table(found: Result) -> str:
     """What each block costs in INT8, the costliest first, and the channels that stick out.
 

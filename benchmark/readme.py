@@ -21,6 +21,7 @@ from typing import Any
 from mvpose.benchmark.format_tables import formats_table, roads_table
 from mvpose.benchmark.quantisation_tables import (
     calibration_tables,
+    gate_table,
     remedies_table,
     sensitivity_table,
 )
@@ -57,6 +58,7 @@ def tables(folder: Path) -> dict[str, str]:
         "sensitivity": sensitivity_table(found["sensitivity"]),
         "remedies": remedies_table(found["remedies"]),
         "formats": formats_table(found["formats"]),
+        "gate": gate_table(found["gate"]),
         "qat": formats_table(found["qat"]),
         "roads": roads_table(found["roads"]),
     }

@@ -118,7 +118,8 @@ def test_the_child_ends_with_its_parent(number: int, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     program = (
-        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"sys.path[:] = {sys.path!r}\n"
         "from mvpose.export.apart import run_apart\nfrom test_apart import hold\n"
         f"run_apart(hold, {str(pipe)!r}, what='it')"
     )

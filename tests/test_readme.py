@@ -26,7 +26,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
     ("text", "name"),
     [
         *((README, name) for name in ("files", "keypoints", "published", "loader")),
-        *((INT8, name) for name in ("calibration", "sensitivity", "remedies", "qat")),
+        *((INT8, name) for name in ("calibration", "gate", "sensitivity", "remedies", "qat")),
         *((FORMATS, name) for name in ("formats", "roads")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
