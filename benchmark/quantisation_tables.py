@@ -125,8 +125,8 @@ def gate_table(rungs: list[dict[str, Any]]) -> str:
         f"\nMeasured on the files: {protocol['runtime']} {protocol['version']}, "
         f"{protocol['threads']} thread; speed: the faster of the FP32 and FP16 files is 1, "
         f"{rungs[0]['timing']['rounds']} interleaved rounds; AP: {facts['images']} images, "
-        f"{facts['people']} people of {facts['annotations']}, {facts['boxes']} boxes; calibrated on "
-        f"the training split. Checkpoint SHA-256 `{rungs[0]['weights_sha256'][:12]}`.\n"
+        f"{facts['people']} people of {facts['annotations']}, {facts['boxes']} boxes; calibrated "
+        f"on the training split. Checkpoint SHA-256 `{rungs[0]['weights_sha256'][:12]}`.\n"
     )
 
 
