@@ -110,7 +110,7 @@ def ablation(
             "accuracy": asdict(accuracy),
             "mean_oks": float(best_oks(matches).mean()),
             "sha256": sha256(checkpoint),
-            "recipe": asdict(arm.recipe),
+            "recipe": _portable(arm.recipe),
             "machine": machine(),
         }
         if arm.against:
@@ -123,6 +123,14 @@ def ablation(
         print(f"{arm.name}: AP {100 * accuracy.ap:.2f}, mean OKS {row['mean_oks']:.4f}", flush=True)
         if json:
             write_json(json, rows)
+
+
+def _portable(recipe: TrainRecipe) -> dict[str, Any]:
+    """As JSON, with teachers by their file names alone."""
+    if recipe.distillation is None:
+        return asdict(recipe)
+    teachers = tuple(replace(t, model=Path(t.model).name) for t in recipe.distillation.teachers)
+    return asdict(replace(recipe, distillation=replace(recipe.distillation, teachers=teachers)))
 
 
 def plan(setting: TrainRecipe, data: Path, pseudo: Path, drawn: Path, teacher: str) -> list[Arm]:

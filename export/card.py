@@ -10,7 +10,6 @@ from mvpose.errors import InputError
 from mvpose.export.coreml_swift import swift_snippet
 from mvpose.files import sha256, size_bytes, write_text
 from mvpose.markdown import markdown
-from mvpose.spec import ModelSpec
 
 NAME = "MODELCARD.md"
 MARK = "<!-- written by mvpose-export from the descriptions beside it -->"
@@ -31,8 +30,10 @@ def write_card(folder: Path) -> Path | None:
     described = dict(_described(folder))
     if not described:
         return None
-    models = {artefact.model.name: artefact.model for artefact in described.values()}
-    parts = [MARK, *(_model(spec, described) for spec in models.values())]
+    networks: dict[tuple[str, str], dict[Path, Artefact]] = {}
+    for file, found in described.items():
+        networks.setdefault((found.model.name, found.weights_sha256), {})[file] = found
+    parts = [MARK, *map(_network, networks.values())]
     write_text(path, "\n\n".join(parts) + "\n")
     return path
 
@@ -50,9 +51,10 @@ def _described(folder: Path) -> list[tuple[Path, Artefact]]:
     return found
 
 
-def _model(spec: ModelSpec, described: dict[Path, Artefact]) -> str:
-    files = {path: found for path, found in described.items() if found.model == spec}
+def _network(files: dict[Path, Artefact]) -> str:
+    """Of the files from one checkpoint."""
     first = next(iter(files.values()))
+    spec = first.model
     size, names = spec.preprocess, ", ".join(spec.skeleton.keypoints)
     return "\n\n".join(
         [
@@ -107,12 +109,8 @@ def _table(files: dict[Path, Artefact]) -> str:
 
 
 def _crops(files: dict[Path, Artefact]) -> str:
-    sources = {f"{p['crops']} crops ({p['crops_source']})" for p in _parities(files)}
-    return ", ".join(sorted(sources))
-
-
-def _parities(files: dict[Path, Artefact]) -> list[dict[str, object]]:
-    return [found.parity for found in files.values() if found.parity]
+    parities = [found.parity for found in files.values() if found.parity]
+    return ", ".join(sorted({f"{p['crops']} crops ({p['crops_source']})" for p in parities}))
 
 
 def _shift(value: float | None) -> str:

@@ -121,7 +121,7 @@ def export(
     with conversions(spec) as float_files:
         targets = make_targets(target, float_files, converter, io, dynamic_batch)
         files = [] if gate and not names else choose_files(targets, names, spec.name, out)
-        check_options(files, io)
+        check_options(files, io, gate or bool(qat), converter)
         gated = [out / f"{spec.name}.int8{t.suffix}" for t in targets] if gate else []
         paths = [*(file.path for file in files), *gated]
         for path in (*paths, *(Path(f"{p}.json") for p in paths), *([json] if json else [])):

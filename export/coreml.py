@@ -50,7 +50,7 @@ def write_coreml(
             alone, all in float for others; nothing is calibrated here.
         spec: for the sizes.
         path: a name that ends in ``.mlpackage``; the caller provides a temporary one.
-        recipe: one of ``SUPPORTED``.
+        recipe: one of ``SUPPORTED``, or a static one with other islands of float.
         half: what is not integer is float16, as the neural engine needs it, scales rounded to it as
             well; else float32, scales exactly those of ``net``. By default as the recipe says;
             static ones are float16.
@@ -58,7 +58,7 @@ def write_coreml(
     Raises:
         InputError: coremltools is not installed, or there is no such form.
     """
-    if recipe.name not in SUPPORTED:
+    if recipe.kind == "dynamic" or recipe.activation_bits != 8:
         raise InputError(
             f"there is no Core ML form of {recipe.name}", f"there are: {', '.join(SUPPORTED)}"
         )

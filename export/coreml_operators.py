@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mvpose.export.palette import LEAST_WEIGHTS, pack, palette
-from mvpose.export.translate import Integers, Translator, integer_weight
+from mvpose.export.translate import Integers, Translator, integer_weight, is_mean
 from mvpose.quantize.recipes import Recipe
 from mvpose.quantize.simulate import QuantNet
 
@@ -74,7 +74,7 @@ class CoreMLWriter(Translator):
         )
 
     def linear(self, x: Any, weight: Any, bias: Any = None) -> Any:
-        if _is_mean(weight):
+        if is_mean(weight):
             self.means.add(self.node.name)
         return self.mb.linear(x=x, **self._parameters(weight, bias), name=self.node.name)
 
@@ -202,13 +202,6 @@ class CoreMLWriter(Translator):
 
 def _is_sigmoid(y: Any, x: Any) -> bool:
     return _maker(y) == "sigmoid" and y.op.x is x
-
-
-def _is_mean(weight: Any) -> bool:
-    """Whether a linear layer takes the mean over the last axis, up to rounding."""
-    whole = isinstance(weight, Integers)
-    values = weight.values * weight.scale[:, None] if whole else weight.numpy()
-    return len(values) == 1 and np.allclose(values, 1 / values.shape[1], rtol=1e-5)
 
 
 def _maker(handle: Any) -> str:

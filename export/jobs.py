@@ -52,8 +52,23 @@ def choose_files(
     ]
 
 
-def check_options(files: Iterable[File], io: str) -> None:
-    """Raise InputError where an INT8 input is asked for and a ``.tflite`` file can't have one."""
+def check_options(files: Iterable[File], io: str, own_scales: bool, converter: str) -> None:
+    """Refuse what doesn't go together.
+
+    Args:
+        files: that are to be written.
+        io: element type of the input and output of ``.tflite`` files.
+        own_scales: the gate or --qat is asked for, which decide the scales themselves.
+        converter: of ``.tflite`` files.
+
+    Raises:
+        InputError: INT8 ends for a file that has none, or scales for a converter that has its own.
+    """
+    if own_scales and converter == "onnx2tf":
+        raise InputError(
+            "onnx2tf calibrates INT8 itself: neither the gate nor --qat can tell it the scales",
+            "leave --converter out",
+        )
     floats = [f for f in files if f.path.suffix == ".tflite" and not f.recipe.needs_calibration]
     if io == "int8" and floats:
         raise InputError("--io int8 is for static INT8 recipes", "export the others apart")

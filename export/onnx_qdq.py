@@ -128,7 +128,7 @@ class _Writer(Translator):
         return self._add("Conv", x, *parameters, **about, pads=[top, left, bottom, right])
 
     def linear(self, x: str, weight: Any, bias: Any = None) -> str:
-        if is_mean(weight):
+        if isinstance(weight, torch.Tensor) and is_mean(weight):
             mean = self._add(
                 "ReduceMean", x, self._numbers("axes", [-1]), name=f"{self.node.name}.mean"
             )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from mvpose.cli import Flag, progress
+from mvpose.cli import Flag
 
 
 def train_with_rounding(
@@ -63,19 +62,15 @@ def train_with_rounding(
     """
     import os
 
-    from mvpose.errors import InputError, require
+    from mvpose.errors import require
 
     require("lightning", "train")
     require("yaml", "train")
-    if val and no_val:
-        raise InputError("--val and --no-val exclude each other", "leave one out")
-    from mvpose.data.synthetic import resolve_data
+    from mvpose.commands.training_data import training_folders
     from mvpose.quantize.qat_recipe import read_qat_recipe
 
     plan = read_qat_recipe(recipe, tuple(set_ or ()))
-    track = partial(progress, label="drawing")
-    folder = resolve_data(data, "train", track)
-    validation = None if no_val else (resolve_data(val or data, val_split, track), val_split)
+    folder, validation = training_folders(data, val, no_val, val_split)
 
     from mvpose.quantize.qat import train_quantised
     from mvpose.training.run import Machine

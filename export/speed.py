@@ -23,6 +23,8 @@ def time_files(exporter: Exporter, exports: Sequence[Exported]) -> dict[Path, Ti
 
     Files whose runtime does not exist on this machine are left out.
     """
+    if not exports:
+        return {}
     loaded = {file.path: load_runtime(str(file.path), exporter.threads) for file in exports}
     timed = {path: r for path, r in loaded.items() if r.protocol["runtime"] != EVALUATOR}
     timings = time_interleaved([exporter.reference, *timed.values()], ROUNDS)

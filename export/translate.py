@@ -175,12 +175,14 @@ def output_shape(net: QuantNet) -> tuple[int, ...]:
     return BATCH, *shape(output.all_input_nodes[0])[1:]
 
 
-def is_mean(weight: Any) -> bool:
-    """Whether a linear layer takes the mean over the last axis, as the deploy form's normalisation
-    does; only devices without reductions profit from multiplying."""
-    if not isinstance(weight, Tensor) or weight.shape[0] != 1:
-        return False
-    return bool((weight == 1 / weight.shape[1]).all())
+def is_mean(weight: Integers | Tensor) -> bool:
+    """Whether a linear layer takes the mean over the last axis, up to rounding, as the deploy
+    form's normalisation does; only devices without reductions profit from multiplying."""
+    if isinstance(weight, Integers):
+        values = weight.values * weight.scale[:, None]
+    else:
+        values = weight.numpy()
+    return len(values) == 1 and np.allclose(values, 1 / values.shape[1], rtol=1e-5)
 
 
 def integer_weight(weight: Tensor) -> Integers:

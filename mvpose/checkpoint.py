@@ -86,8 +86,8 @@ def is_checkpoint(path: Path) -> bool:
         header = file.metadata() or {}
     if QAT_HEADER in header:
         raise InputError(
-            f"{path} was trained with rounding, for one form of INT8",
-            f"give the float checkpoint it comes from, and --qat {path} to mvpose-export",
+            f"{path} was trained with rounding already",
+            "give the float checkpoint that it comes from; this one goes into mvpose-export --qat",
         )
     return "mvpose" in header
 

@@ -22,12 +22,11 @@ from mvpose.models.deploy import DeployNet, deploy
 from mvpose.quantize.calibration import crops_digest
 from mvpose.quantize.observers import find_calibrator
 from mvpose.quantize.plan import plan_int8
-from mvpose.quantize.qat_checkpoint import is_qat
 from mvpose.quantize.qat_module import QatTraining
 from mvpose.quantize.qat_recipe import QatRecipe
 from mvpose.quantize.recipes import find_recipe
 from mvpose.quantize.simulate import QuantNet
-from mvpose.runtime.load import load_float, resolve
+from mvpose.runtime.load import load_float
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import ModelSpec
 from mvpose.training.augment import BatchAugment
@@ -134,12 +133,6 @@ def load_teacher(model: str | None, threads: int) -> tuple[TorchRuntime, DeployN
     Raises:
         InputError: it can't be loaded, is no MobileViTPose, or was trained with rounding already.
     """
-    path = resolve(model)
-    if path.suffix == ".safetensors" and is_qat(path):
-        raise InputError(
-            f"{path} was trained with rounding already",
-            "give the float checkpoint; the same --out goes on from where a run stopped",
-        )
     floats = load_float(model, threads)
     floats.model.requires_grad_(False)
     return floats, deploy(floats.model, floats.spec.preprocess)

@@ -123,15 +123,6 @@ def load_trained(path: Path) -> Trained:
     return Trained(Plan(network, graph, ranges, qparams), recipe, spec, facts)
 
 
-def is_qat(path: Path) -> bool:
-    """Whether a file is a QAT checkpoint.
-
-    Raises:
-        InputError: it is missing, truncated or no safetensors file.
-    """
-    return QAT_HEADER in read_safetensors(path)[0]
-
-
 @torch.no_grad()
 def rounded_weights(net: QuantNet) -> dict[str, Tensor]:
     """Parameters and buffers by the deploy form's names, what is integer in a file as rounded.

@@ -147,6 +147,15 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> KeypointData:
     return load_keypoints(folder, "val")
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn people to train and to validate on."""
+    folder = tmp_path_factory.mktemp("data")
+    write_synthetic(folder, 4, seed=0, split="train")
+    write_synthetic(folder, 2, seed=1, split="val")
+    return folder
+
+
 def perfect_results(data: KeypointData) -> list[dict[str, Any]]:
     """The labels as COCO results, one per person in the data's order, all scores different.
 

@@ -35,6 +35,7 @@ from mvpose.quantize.recipes import RECIPES, Recipe
 from mvpose.quantize.simulate import QuantNet
 from mvpose.runtime.load import load_float
 from mvpose.runtime.mil_evaluator import MilEvaluator
+from mvpose.runtime.openvino_runtime import core, settings
 from mvpose.spec import ModelSpec
 
 SIDE_PX = 128
@@ -171,9 +172,8 @@ def onnxruntime_session(path: Path, optimise: bool) -> Run:
 
 @functools.cache
 def openvino_model(path: Path) -> Any:
-    ov = pytest.importorskip("openvino", reason="NOT TESTED: needs mvpose[openvino]")
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    return ov.Core().compile_model(str(path), "CPU", settings)
+    pytest.importorskip("openvino", reason="NOT TESTED: needs mvpose[openvino]")
+    return core().compile_model(str(path), "CPU", settings(threads=1))
 
 
 def openvino_session(path: Path) -> Run:

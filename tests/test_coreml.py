@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,25 @@ def test_float16_between_integers_is_near_the_simulation(
     runtime = CoreMLRuntime(packages[name])
     simulated = SimulatedRuntime(net_of(plan, name), runtime.spec, name)
     assert measure_parity(simulated, runtime, crops, "drawn people").sqnr_db > 12
+
+
+def test_islands_of_the_gate(
+    plan: Plan, float_runtime: TorchRuntime, crops: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """What it leaves in float is float in the package too."""
+    whole, islands = RECIPES["static_wi8_ai8"], plan.graph.group("normalisation")
+    net = plan.with_islands(islands).simulate(whole)
+    path = tmp_path / "islands.mlpackage"
+    write_coreml(net, float_runtime.spec, path, replace(whole, name="islands"), half=False)
+    describe_coreml(path, artefact_of(float_runtime, "islands"))
+    written = CoreMLRuntime(path)
+    near, far = (
+        measure_parity(
+            SimulatedRuntime(simulated, written.spec, "islands"), written, crops, "drawn people"
+        ).sqnr_db
+        for simulated in (net, plan.simulate(whole))
+    )
+    assert near > far + 5
 
 
 @pytest.mark.parametrize(("name", "share"), OF_FP32.items())

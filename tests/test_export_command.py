@@ -24,6 +24,7 @@ from mvpose.data.synthetic import write_synthetic
 from mvpose.errors import InputError
 from mvpose.export import conversion, pipeline
 from mvpose.export.command import export
+from mvpose.export.jobs import check_options
 from mvpose.files import sha256
 from mvpose.quantize.recipes import RECIPES
 
@@ -217,6 +218,11 @@ def test_all_formats_in_one_run(small: Callable[..., None], tmp_path: Path) -> N
 def test_the_gate_needs_tflite(small: Callable[..., None], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--max-drop asks for the AP"):
         small(target=["onnx"], int8=True, max_drop=1.0, data="synthetic:2", out=tmp_path / "out")
+
+
+def test_onnx2tf_takes_no_scales() -> None:
+    with pytest.raises(InputError, match="onnx2tf calibrates INT8 itself"):
+        check_options([], "float32", own_scales=True, converter="onnx2tf")
 
 
 def test_unknown_recipe(small: Callable[..., None], tmp_path: Path) -> None:

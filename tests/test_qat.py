@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 pytest.importorskip("lightning")
 
 from mvpose.checkpoint import read_safetensors, save_checkpoint
-from mvpose.data.synthetic import write_synthetic
 from mvpose.errors import InputError
 from mvpose.models.build import build_network
 from mvpose.models.deploy import deploy
@@ -43,14 +42,6 @@ TINY = QatRecipe(
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_synthetic(folder, 4, seed=0, split="train")
-    write_synthetic(folder, 2, seed=1, split="val")
-    return folder
 
 
 @pytest.fixture(scope="module")

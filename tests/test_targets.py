@@ -169,9 +169,7 @@ def test_any_number_of_crops(
         exported = exporter.export(RECIPES["fp32"], tmp_path / "any.onnx")
     assert exported.target.tensors(exported.path)[0].shape == (-1, 3, 128, 64)
     runtime = load_runtime(str(exported.path))
-    np.testing.assert_allclose(
-        runtime.heatmaps(crops), float_runtime.heatmaps(crops), atol=1e-4 * 10
-    )
+    np.testing.assert_allclose(runtime.heatmaps(crops), float_runtime.heatmaps(crops), atol=1e-3)
 
 
 def test_any_file_in_a_few_lines(
@@ -211,7 +209,7 @@ def test_a_reader_without_mvpose(
         text=True,
         check=True,
     ).stdout
-    assert "mvpose" not in [line.split()[0] for line in script.read_text().splitlines() if line]
+    assert not re.search(r"^\s*(?:import|from) mvpose", script.read_text(), re.MULTILINE)
     lines = [line.split() for line in told.splitlines()]
     assert [name for name, *_ in lines] == list(drawn_data.skeleton.keypoints)
     model = mvpose.load(str(path))
@@ -373,3 +371,24 @@ def test_two_parts_are_replaced_together(
     with pytest.raises(InputError, match="stopped"):
         exporter.export(RECIPES["fp16"], path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_a_signal_after_another_thread_released_openvino(files: Files) -> None:
+    """A stack for signals that OpenVINO took back would end the process here."""
+    script = """
+import os, signal, sys, threading
+from pathlib import Path
+from mvpose.runtime.openvino_runtime import OpenVINORuntime
+
+held = [OpenVINORuntime(Path(sys.argv[1]))]
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+thread = threading.Thread(target=held.clear)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+    path = files["openvino", "fp32"].path
+    told = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "heard\n"

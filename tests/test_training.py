@@ -46,14 +46,6 @@ TINY = TrainRecipe(
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_synthetic(folder, 4, seed=0, split="train")
-    write_synthetic(folder, 2, seed=1, split="val")
-    return folder
-
-
 def run(recipe: TrainRecipe, data: Path, out: Path, **options: Any) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mvpose.artefact import Artefact, Format, Layout, TensorInfo
 from mvpose.export.coreml import SUPPORTED, describe_coreml, write_coreml
+from mvpose.export.doctor.coreml_program import operations
 from mvpose.export.inventory import Inventory
 from mvpose.export.targets.base import Job
 from mvpose.files import size_bytes
 from mvpose.runtime.coreml_package import read_package
 from mvpose.runtime.coreml_runtime import CoreMLRuntime
-from mvpose.runtime.mil_evaluator import MilEvaluator
 
 
 class CoreMLTarget:
@@ -36,12 +36,11 @@ class CoreMLTarget:
         return TensorInfo(shape, "uint8"), TensorInfo(tuple(maps.shape), "float32")
 
     def inventory(self, path: Path) -> Inventory:
-        operations = MilEvaluator(path).operations
-        made = [variable for op in operations for variable in op.outputs]
+        program = [op for op in operations(read_package(path)) if not op.constant]
         return Inventory(
-            operators=dict(Counter(op.op_type for op in operations).most_common()),
-            foreign=tuple(sorted({o.op_type for o in operations if "custom" in o.op_type})),
-            highest_rank=max(len(variable.shape) for variable in made),
+            operators=dict(Counter(op.kind for op in program).most_common()),
+            foreign=tuple(sorted({op.kind for op in program if "custom" in op.kind})),
+            highest_rank=max(len(op.shape) for op in program),
             size_bytes=size_bytes(path),
         )
 

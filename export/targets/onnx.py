@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from mvpose.artefact import ENTRY, Artefact, Format, Layout, TensorInfo
+from mvpose.export.doctor.onnx_graph import OnnxGraph
 from mvpose.export.inventory import Inventory
 from mvpose.export.onnx_qdq import write_onnx
 from mvpose.export.targets.base import Job
@@ -51,14 +52,11 @@ class OnnxTarget:
     def inventory(self, path: Path) -> Inventory:
         import onnx
 
-        model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
-        graph = model.graph
-        shapes = [len(v.type.tensor_type.shape.dim) for v in (*graph.value_info, *graph.input)]
-        kinds = Counter(node.op_type for node in graph.node)
+        graph = OnnxGraph(onnx.load(str(path)), path.parent)
         return Inventory(
-            operators=dict(kinds.most_common()),
-            foreign=tuple(sorted({node.op_type for node in graph.node if node.domain})),
-            highest_rank=max(shapes),
+            operators=dict(Counter(node.op_type for node in graph.nodes).most_common()),
+            foreign=tuple(sorted({node.op_type for node in graph.nodes if node.domain})),
+            highest_rank=max(map(len, graph.shapes.values())),
             size_bytes=size_bytes(path),
         )
 

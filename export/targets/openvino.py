@@ -16,7 +16,7 @@ from mvpose.export.targets.base import Job
 from mvpose.export.targets.onnx import OnnxTarget, desktop_net
 from mvpose.files import size_bytes
 from mvpose.quiet import quiet
-from mvpose.runtime.openvino_runtime import OpenVINORuntime
+from mvpose.runtime.openvino_runtime import OpenVINORuntime, core
 
 ENDS = ("Parameter", "Result", "Constant")
 """What is no operator."""
@@ -107,6 +107,4 @@ def _activations(model: Any) -> Iterator[Any]:
 
 def _read(path: Path) -> Any:
     with quiet():
-        import openvino
-
-        return openvino.Core().read_model(path)
+        return core().read_model(path)

@@ -14,7 +14,27 @@ from mvpose.export.tflite_quantize import quantize
 from mvpose.runtime.litert import LiteRTRuntime, file_tensors
 
 
-class TFLiteTarget:
+class TFLiteFile:
+    """What ``.tflite`` files have in common, whoever writes them."""
+
+    format: Format = "tflite"
+    suffix = ".tflite"
+    layout: Layout = "NHWC"
+
+    def tensors(self, path: Path) -> tuple[TensorInfo, TensorInfo]:
+        return file_tensors(path)
+
+    def inventory(self, path: Path) -> Inventory:
+        return take_inventory(path)
+
+    def open(self, path: Path, threads: int, artefact: Artefact) -> LiteRTRuntime:
+        return LiteRTRuntime(path, threads, artefact)
+
+    def embed(self, path: Path, artefact: Artefact) -> None:
+        append_artefact(path, artefact)
+
+
+class TFLiteTarget(TFLiteFile):
     """Writes ``.tflite`` files.
 
     Args:
@@ -22,9 +42,6 @@ class TFLiteTarget:
         io: element type of input and output of static recipes: "float32" or "int8".
     """
 
-    format: Format = "tflite"
-    suffix = ".tflite"
-    layout: Layout = "NHWC"
     recipes = (
         "fp32",
         "fp16",
@@ -59,15 +76,3 @@ class TFLiteTarget:
         float_tensors = [name for name, node in match.items() if node in stay]
         float_file = self.conversions.file(plan.network)
         quantize(float_file, recipe, path, ranges, float_tensors, self.io)
-
-    def tensors(self, path: Path) -> tuple[TensorInfo, TensorInfo]:
-        return file_tensors(path)
-
-    def inventory(self, path: Path) -> Inventory:
-        return take_inventory(path)
-
-    def open(self, path: Path, threads: int, artefact: Artefact) -> LiteRTRuntime:
-        return LiteRTRuntime(path, threads, artefact)
-
-    def embed(self, path: Path, artefact: Artefact) -> None:
-        append_artefact(path, artefact)

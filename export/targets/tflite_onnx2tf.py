@@ -5,25 +5,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from mvpose.artefact import Artefact, Format, Layout, TensorInfo, append_artefact
-from mvpose.export.inventory import Inventory, take_inventory
 from mvpose.export.onnx2tf_road import SUPPORTED, convert_by_onnx2tf
 from mvpose.export.onnx_qdq import write_onnx
 from mvpose.export.targets.base import Job
+from mvpose.export.targets.tflite import TFLiteFile
 from mvpose.quantize.forms import float_form
-from mvpose.runtime.litert import LiteRTRuntime, file_tensors
 
 
-class Onnx2tfTarget:
+class Onnx2tfTarget(TFLiteFile):
     """Writes ``.tflite`` files from the float network; TensorFlow calibrates INT8 itself.
 
     Args:
         io: element type of input and output of static recipes: "float32" or "int8".
     """
 
-    format: Format = "tflite"
-    suffix = ".tflite"
-    layout: Layout = "NHWC"
     recipes = SUPPORTED
     toolchain = ("onnx", "onnx2tf", "tensorflow")
     own_ranges = True
@@ -37,15 +32,3 @@ class Onnx2tfTarget:
             between = Path(folder) / "network.onnx"
             write_onnx(float_form(job.graph()), job.spec, between)
             convert_by_onnx2tf(between, job.recipe, path, crops, self.io)
-
-    def tensors(self, path: Path) -> tuple[TensorInfo, TensorInfo]:
-        return file_tensors(path)
-
-    def inventory(self, path: Path) -> Inventory:
-        return take_inventory(path)
-
-    def open(self, path: Path, threads: int, artefact: Artefact) -> LiteRTRuntime:
-        return LiteRTRuntime(path, threads, artefact)
-
-    def embed(self, path: Path, artefact: Artefact) -> None:
-        append_artefact(path, artefact)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from mvpose.cli import Flag, progress, run
+from mvpose.cli import Flag, run
 from mvpose.errors import InputError, require
 
 if TYPE_CHECKING:
@@ -67,18 +66,14 @@ def train(
     """
     require("lightning", "train")
     require("yaml", "train")
-    if val and no_val:
-        raise InputError("--val and --no-val exclude each other", "leave one out")
     if init and backbone:
         raise InputError("--init and --backbone exclude each other", "leave one out")
-    from mvpose.data.synthetic import resolve_data
+    from mvpose.commands.training_data import training_folders
     from mvpose.training.recipe import find_recipe, read_recipe
 
     path = find_recipe(recipe)
     plan = read_recipe(path, tuple(set_ or ()))
-    track = partial(progress, label="drawing")
-    folder = resolve_data(data, "train", track)
-    validation = None if no_val else (resolve_data(val or data, val_split, track), val_split)
+    folder, validation = training_folders(data, val, no_val, val_split)
     target = out or Path("runs") / path.stem
     begun = init is not None or (target / "last.ckpt").is_file()
     weights = _backbone(backbone or ("hub" if plan.pretrained and not begun else None), plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,9 @@ class OpenVINORuntime:
         with quiet():
             import openvino
 
-            core = openvino.Core()
             try:
-                model = core.read_model(path)
-                self._model = core.compile_model(model, DEVICE, settings(threads))
+                model = core().read_model(path)
+                self._model = core().compile_model(model, DEVICE, settings(threads))
             except RuntimeError as error:
                 raise InputError(
                     f"openvino {openvino.__version__} cannot load {path}: {_first_line(error)}",
@@ -66,6 +66,18 @@ class OpenVINORuntime:
         crops = images.transpose(0, 3, 1, 2).astype(np.float32)
         maps = [self._request.infer([crop[None]])[0].copy() for crop in crops]
         return np.concatenate(maps)
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's ``Core``, the only one of the process.
+
+    Its CPU plugin gives the thread that compiles first a stack for signals, and unmaps that in the
+    thread that releases the plugin: after another thread did, any signal ends the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def settings(threads: int) -> dict[str, Any]:
