@@ -3,90 +3,119 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from mvpose.cli import Flag, Many, run
+
+Accelerator = Literal["cpu1", "cpu2", "cpu4", "gpu", "npu"]
+Mode = Literal["eager", "compile", "graphs"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16"]
 
 
 def benchmark(
     models: Annotated[list[str] | None, Many] = None,
     *,
+    device: str = "cpu",
+    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    rounds: Annotated[int, Parameter(validator=Number(gte=0))] = 100,
+    strict: Flag = False,
+    batch: Annotated[tuple[int, ...], Many] = (1, 64),
+    mode: Annotated[tuple[Mode, ...], Many] = ("eager", "compile", "graphs"),
+    precision: Annotated[tuple[Precision, ...], Many] = ("fp32", "tf32", "fp16", "bf16"),
+    benchmark_binary: Path | None = None,
+    accelerator: Annotated[tuple[Accelerator, ...], Many] = ("cpu1", "cpu2", "cpu4", "gpu", "npu"),
+    sustained: str | None = None,
+    cool: float = 35.0,
     data: str | None = None,
     split: str = "val",
+    boxes: str = "gt",
     flip: Flag = False,
-    threads: int = 1,
-    rounds: int = 50,
+    baseline: str | None = None,
     json: Path | None = None,
+    csv: Path | None = None,
+    html: Path | None = None,
+    compare: tuple[Path, Path] | None = None,
     overwrite: Flag = False,
 ) -> None:
     """Measure parameters, GFLOPs, size, latency and, given data, AP of models side by side.
 
-    All models take turns in one run; speed-ups refer to the first one.
+    All models take turns in one run and are opened anew five times; speed-ups refer to the first
+    one, with 95 % intervals. What disturbed the machine is said with the figures.
 
     ```
     mvpose-benchmark mobilevitpose-xxs out/*.tflite
-    mvpose-benchmark mobilevitpose-xxs out/*.tflite --data coco --json results.json
+    mvpose-benchmark mobilevitpose-xxs out/*.tflite --data coco --html report.html
+    mvpose-benchmark random:vitpose-b random:mobilevitpose-s --device cuda --batch 1 64
+    mvpose-benchmark out/*.tflite --device adb --benchmark-binary benchmark_model --sustained 10m
+    mvpose-benchmark --compare old.json new.json
     ```
 
     Args:
-        models: zoo names, checkpoints or exported files; left out, the shipped checkpoint.
+        models: zoo names, checkpoints or exported files; random:NAME is a zoo model with random
+            weights, for its speed alone; left out, the shipped checkpoint.
+        device: cpu, cuda, or adb[:SERIAL] for a phone at the cable.
+        threads: CPU threads of every runtime.
+        rounds: batches that each model is timed on; 0 leaves latency out, else 10 or more.
+        strict: refuse to measure while other programs use the processor.
+        batch: crops at a time, on CUDA.
+        mode: ways to run networks on CUDA.
+        precision: arithmetic on CUDA.
+        benchmark_binary: TensorFlow Lite's or LiteRT's benchmark_model for the phone; see
+            docs/devices.md.
+        accelerator: what to run on, on a phone; cpu2 is two threads.
+        sustained: also run each file so long on the phone, as 10m or 90s, and tell each minute.
+        cool: battery temperature in degrees Celsius that the phone has to fall under before a run.
         data: folder in COCO layout, or synthetic:N, to measure AP on.
         split: split to measure on.
+        boxes: gt for the annotated boxes, or a file of COCO detection results.
         flip: average with mirrored crops when measuring AP.
-        threads: CPU threads of every runtime.
-        rounds: crops that each model is timed on.
-        json: write the result rows to this file.
-        overwrite: replace an existing file.
+        baseline: one of the models: also the difference of every AP to its.
+        json: write all results to this file.
+        csv: the same as a table, a line for each model.
+        html: the same as a page with pictures that needs no network.
+        compare: an old and a new result file: what became slower, larger or less accurate; exit
+            code 1 if anything did. Nothing is measured.
+        overwrite: replace existing files.
     """
-    from dataclasses import asdict
-    from functools import partial
+    from mvpose.benchmark.run import Outputs, Phone, Plan, Protocol, perform
+    from mvpose.files import check_new
 
-    from mvpose.benchmark.complexity import complexity
-    from mvpose.benchmark.machine import machine
-    from mvpose.benchmark.report import print_rows
-    from mvpose.cli import progress
-    from mvpose.files import check_new, size_bytes, write_json
-    from mvpose.runtime.load import load_runtime, resolve
-    from mvpose.timing import time_interleaved
-
-    if json:
-        check_new(json, overwrite)
-    names = models or ["mobilevitpose-xxs"]
-    runtimes = [load_runtime(name, threads) for name in names]
-    timings = time_interleaved(
-        runtimes, rounds, track=partial(progress, label="timing", total=rounds)
+    if compare:
+        _compare(*compare)
+        return
+    for path in (json, csv, html):
+        if path:
+            check_new(path, overwrite)
+    plan = Plan(
+        models=tuple(models or ["mobilevitpose-xxs"]),
+        device=device,
+        threads=threads,
+        rounds=rounds,
+        strict=strict,
+        batches=batch,
+        modes=mode,
+        precisions=precision,
+        phone=Phone(benchmark_binary, accelerator, sustained, cool),
+        protocol=Protocol(data, split, boxes, flip, baseline),
     )
-    rows = [
-        {
-            "kind": "benchmark",
-            "model": runtime.spec.name,
-            "file": resolve(name).name,
-            "size_bytes": size_bytes(resolve(name)),
-            "complexity": asdict(complexity(runtime.spec)),
-            "timing": asdict(timing),
-            "machine": machine(),
-        }
-        for name, runtime, timing in zip(names, runtimes, timings, strict=True)
-    ]
-    if data is not None:
-        from mvpose.bootstrap import compare
-        from mvpose.data.coco import load_keypoints
-        from mvpose.data.synthetic import resolve_data
-        from mvpose.evaluation import evaluate
-
-        first = None
-        for row, runtime in zip(rows, runtimes, strict=True):
-            people = load_keypoints(resolve_data(data, split), split, runtime.spec.skeleton)
-            accuracy, matches = evaluate(runtime, people, flip=flip)
-            row["accuracy"] = asdict(accuracy)
-            if first is not None:
-                row["comparison"] = asdict(compare(first, matches, people.skeleton))
-            first = first or matches
-    print_rows(rows)
-    if json:
-        write_json(json, rows)
+    perform(plan, Outputs(json, csv, html))
 
 
 def main() -> None:
     """Entry point."""
     run(benchmark)
+
+
+def _compare(old: Path, new: Path) -> None:
+    from mvpose.benchmark.compare import compare_documents, print_changes
+    from mvpose.benchmark.document import read_document
+    from mvpose.errors import InputError
+
+    changes = compare_documents(read_document(old), read_document(new))
+    print_changes(changes)
+    worse = sum(change.regression for change in changes)
+    if worse:
+        raise InputError(f"{worse} figures are worse in {new}", "they are named above")

@@ -1,0 +1,1 @@
+"""Latency of models and files, side by side in one run."""

@@ -1,0 +1,121 @@
+"""Models on the CPU, interleaved and opened several times."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mvpose.benchmark.document import Row, Spread
+from mvpose.benchmark.latency.subjects import Subject
+from mvpose.estimate import make_crops, read_poses
+from mvpose.runtime.base import Runtime
+from mvpose.timing import GROUPS, Timing, interleave, summaries, warm_up
+
+STAGES = ("crop", "inference", "decode", "together")
+PICTURE_HW = (480, 640)
+BOX_XYWH_PX = np.array([[200.0, 40.0, 180.0, 400.0]])
+DRIFT = 0.05
+"""Change over a run above which its times are doubtful."""
+EVALUATED = "latency needs macOS: elsewhere the program is evaluated, not run by Core ML"
+
+
+def time_rows(
+    subjects: Sequence[Subject],
+    rounds: int,
+    track: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> list[Row]:
+    """Time what can be timed; rows keep their order.
+
+    All models are opened anew for each of five parts of the rounds, in another order each time:
+    where a model lies in memory changes its speed by a percent or so, and the intervals hold that.
+
+    Args:
+        subjects: speed-ups refer to the first that can be timed.
+        rounds: of all parts together.
+        track: wraps the rounds, to show progress.
+    """
+    timed = [s for s in subjects if s.row.error is None and not s.evaluated]
+    rows = {id(s): s.row for s in subjects}
+    for subject in subjects:
+        if subject.evaluated:
+            rows[id(subject)] = replace(subject.row, error=EVALUATED)
+    if timed:
+        measured = _measure(timed, rounds, iter(track(range(rounds))))
+        rows.update({id(s): row for s, row in zip(timed, measured, strict=True)})
+    return [rows[id(subject)] for subject in subjects]
+
+
+class OnePerson:
+    """A step: a person in a picture, from the picture to keypoints; keeps the stages' times.
+
+    Attributes:
+        taken_ms: (4,) of ``STAGES`` for each run.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.picture = np.random.default_rng(0).integers(0, 256, (*PICTURE_HW, 3), np.uint8)
+        self.taken_ms: list[NDArray[np.float64]] = []
+
+    def __call__(self) -> None:
+        clock = [time.perf_counter()]
+        crops, matrices = make_crops(self.picture, BOX_XYWH_PX, self.runtime.spec)
+        clock.append(time.perf_counter())
+        maps = self.runtime.heatmaps(crops)
+        clock.append(time.perf_counter())
+        read_poses(maps, matrices, BOX_XYWH_PX, self.runtime.spec)
+        clock.append(time.perf_counter())
+        self.taken_ms.append(1e3 * np.array([*np.diff(clock), clock[-1] - clock[0]]))
+
+
+def _measure(subjects: list[Subject], rounds: int, ticks: Iterable[int]) -> list[Row]:
+    rng = np.random.default_rng(0)
+    taken = []
+    protocols: list[dict[str, str | int]] = []
+    begun: list[tuple[int, bool]] = []
+    for part in np.array_split(range(rounds), GROUPS):
+        opened = {place: subjects[place].open() for place in rng.permutation(len(subjects))}
+        steps = [OnePerson(opened[place]) for place in range(len(subjects))]
+        begun = [warm_up(step) for step in steps]
+        interleave(steps, len(part), lambda numbers: _ticked(numbers, ticks))
+        taken.append(np.stack([step.taken_ms[-len(part) :] for step in steps], axis=1))
+        protocols = [step.runtime.protocol for step in steps]
+        del opened, steps
+        gc.collect()
+    taken_ms = np.concatenate(taken)  # [rounds, models, stages]
+    times_ms = taken_ms[..., STAGES.index("inference")]
+    timings = summaries(times_ms, protocols, begun)
+    return [
+        replace(
+            subject.row,
+            timing=timing,
+            samples_ms=tuple(times_ms[:, column].round(4).tolist()),
+            stages=spreads(taken_ms[:, column]),
+            marks=(*subject.row.marks, *doubts(timing)),
+        )
+        for column, (subject, timing) in enumerate(zip(subjects, timings, strict=True))
+    ]
+
+
+def _ticked(numbers: Iterable[int], ticks: Iterable[int]) -> Iterable[int]:
+    """``numbers``, each with a tick of the whole run's progress."""
+    return (number for number, _ in zip(numbers, ticks, strict=False))
+
+
+def spreads(taken_ms: NDArray[np.float64]) -> dict[str, Spread]:
+    """Of (rounds, 4)."""
+    percentiles = np.percentile(taken_ms, [50, 90, 99], axis=0).T
+    return {name: Spread(*map(float, row)) for name, row in zip(STAGES, percentiles, strict=True)}
+
+
+def doubts(timing: Timing) -> list[str]:
+    """Marks of a row."""
+    found = [] if timing.settled else ["became faster until the end of warming up"]
+    if abs(timing.drift) > DRIFT:
+        found.append(f"drifted by {100 * timing.drift:+.0f} % while it was timed")
+    return found

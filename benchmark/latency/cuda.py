@@ -1,0 +1,261 @@
+"""Networks on a CUDA GPU: eager, compiled and captured, at several precisions and batch sizes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mvpose.benchmark.document import Row
+from mvpose.benchmark.latency.cpu import doubts
+from mvpose.benchmark.latency.subjects import Subject
+from mvpose.errors import InputError
+from mvpose.runtime.onnx_runtime import OnnxRuntime
+from mvpose.runtime.torch_runtime import TorchRuntime, normalise
+from mvpose.spec import ModelSpec
+from mvpose.timing import GROUPS, Step, Timing, inference, summaries, warm_up
+
+MODES = ("eager", "compile", "graphs")
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run a network on the GPU.
+
+    Attributes:
+        mode: "eager", "compile" (torch.compile), "graphs" (eager kernels captured in a CUDA graph),
+            "cuda" or "tensorrt" (ONNX Runtime's providers).
+        precision: of the arithmetic; "tf32" rounds the operands of float32 products.
+        batch: crops at a time.
+    """
+
+    mode: str
+    precision: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.mode} {self.precision} batch {self.batch}"
+
+
+def check_cuda() -> None:
+    """Raise InputError where torch finds no GPU."""
+    if not torch.cuda.is_available():
+        built = torch.version.cuda or "without CUDA"
+        raise InputError(
+            f"torch {torch.__version__} (built {built}) finds no CUDA GPU",
+            "check nvidia-smi, and install a build of torch for CUDA; --device cpu needs neither",
+        )
+
+
+def time_on_cuda(
+    subjects: Sequence[Subject],
+    rounds: int,
+    batches: Sequence[int] = (1, 64),
+    modes: Sequence[str] = MODES,
+    precisions: Sequence[str] = PRECISIONS,
+    track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> list[Row]:
+    """Time every model in every way that it can run; crops already lie on the device.
+
+    Networks run in torch; ``.onnx`` files in the GPU providers that ONNX Runtime has, their copies
+    to and from the device included. One variant of all models is held at a time, and its models
+    take turns.
+
+    Args:
+        subjects: speed-ups refer to the first of each variant.
+        rounds: measured batches of each.
+
+    Raises:
+        InputError: there is no GPU.
+    """
+    check_cuda()
+    rows = [subject.row for subject in subjects if subject.row.error]
+    usable = [subject for subject in subjects if not subject.row.error]
+    torches = [s for s in usable if s.row.format == "torch"]
+    files = [s for s in usable if s.row.format == "onnx"]
+    rows += [
+        replace(s.row, device="cuda", error=f"a {s.row.format} file does not run on a CUDA GPU")
+        for s in usable
+        if s not in torches + files
+    ]
+    groups = [
+        *((torches, Variant(m, p, b)) for b in batches for p in precisions for m in modes),
+        *((files, Variant(name, "as the file", 1)) for name in _providers()),
+    ]
+    for members, variant in track(groups):
+        rows += _time_variant(members, variant, rounds)
+    return rows
+
+
+def _providers() -> Iterator[str]:
+    if find_spec("onnxruntime"):
+        import onnxruntime
+
+        present = onnxruntime.get_available_providers()
+        yield from (name for name, provider in PROVIDERS.items() if provider in present)
+
+
+def _time_variant(subjects: Sequence[Subject], variant: Variant, rounds: int) -> list[Row]:
+    """The rows of one variant; models that fail keep the reason."""
+    steps: list[Step] = []
+    begun: list[tuple[int, bool]] = []
+    rows: list[Row] = []
+    timed: list[int] = []
+    for subject in subjects:
+        name = f"{subject.row.label} [{variant}]"
+        row = replace(subject.row, label=name, device="cuda", batch=variant.batch)
+        try:
+            torch.cuda.reset_peak_memory_stats()
+            step = _step(subject, variant)
+            begun.append(warm_up(lambda step=step: _synchronised(step)))  # type: ignore[misc]
+            facts = device_facts() | {"peak_memory_mb": _peak_memory_mb()}
+            timed.append(len(rows))
+            steps.append(step)
+            row = replace(row, device_facts=facts)
+        except torch.OutOfMemoryError:
+            total = torch.cuda.get_device_properties(0).total_memory / 1e9
+            row = replace(row, error=f"the GPU's {total:.0f} GB do not hold {variant}")
+        except (RuntimeError, InputError) as error:
+            row = replace(row, error=str(error).strip().splitlines()[0])
+        rows.append(row)
+    if steps:
+        times_ms = _interleaved(steps, rounds)
+        protocols = [_protocol(variant)] * len(steps)
+        for place, timing, taken in zip(
+            timed, summaries(times_ms, protocols, begun, GROUPS), times_ms.T, strict=True
+        ):
+            rows[place] = _timed(rows[place], timing, taken)
+    torch.cuda.empty_cache()
+    return rows
+
+
+def _timed(row: Row, timing: Timing, taken_ms: np.ndarray[Any, Any]) -> Row:
+    facts = {**(row.device_facts or {}), "crops_per_s": 1e3 * row.batch / timing.median_ms}
+    return replace(
+        row,
+        precision=str(timing.protocol["precision"]) if row.format == "torch" else row.precision,
+        timing=timing,
+        samples_ms=tuple(taken_ms.round(4).tolist()),
+        device_facts=facts,
+        marks=(*row.marks, *doubts(timing)),
+    )
+
+
+def _step(subject: Subject, variant: Variant) -> Step:
+    runtime = subject.open()
+    if isinstance(runtime, OnnxRuntime):
+        return _provider_step(runtime, variant)
+    assert isinstance(runtime, TorchRuntime)
+    crops = _crops(runtime.spec, variant.batch)
+    model: Any = copy.deepcopy(runtime.model).eval()
+    model = model.to("cuda", memory_format=torch.channels_last)
+    if variant.precision in DTYPES:
+        model, crops = model.to(DTYPES[variant.precision]), crops.to(DTYPES[variant.precision])
+    _set_precision(variant.precision)
+    if variant.mode == "compile":
+        model = torch.compile(model)
+    if variant.mode == "graphs":
+        return _captured(model, crops)
+
+    def step() -> None:
+        _set_precision(variant.precision)
+        with torch.inference_mode():
+            model(crops)
+
+    return step
+
+
+def _provider_step(runtime: OnnxRuntime, variant: Variant) -> Step:
+    provider = PROVIDERS[variant.mode]
+    runtime.session.set_providers([provider, "CPUExecutionProvider"])
+    if runtime.session.get_providers()[0] != provider:
+        raise InputError(f"ONNX Runtime could not start its {variant.mode} provider")
+    return inference(runtime)
+
+
+def _captured(model: nn.Module, crops: torch.Tensor) -> Step:
+    """The network's kernels in a CUDA graph, which one call replays."""
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside), torch.inference_mode():
+        for _ in range(3):
+            model(crops)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.inference_mode(), torch.cuda.graph(graph):
+        model(crops)
+    return graph.replay
+
+
+def _crops(spec: ModelSpec, batch: int) -> torch.Tensor:
+    width, height = spec.preprocess.size_wh
+    crops = np.random.default_rng(0).integers(0, 256, (batch, 3, height, width), np.uint8)
+    on_device = normalise(torch.from_numpy(crops).to("cuda"), spec)
+    return on_device.to(memory_format=torch.channels_last)
+
+
+def _set_precision(precision: str) -> None:
+    rounded = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = rounded
+    torch.backends.cudnn.allow_tf32 = rounded
+
+
+def _synchronised(step: Step) -> None:
+    step()
+    torch.cuda.synchronize()
+
+
+def _interleaved(steps: Sequence[Step], rounds: int) -> np.ndarray[Any, Any]:
+    """(rounds, N) milliseconds between two events of the stream, in another order each round."""
+    rng = np.random.default_rng(0)
+    start, end = (
+        torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        for _ in range(2)
+    )
+    times_ms = np.empty((rounds, len(steps)))
+    for index in range(rounds):
+        for column in rng.permutation(len(steps)):
+            torch.cuda.synchronize()
+            start.record()
+            steps[column]()
+            end.record()
+            end.synchronize()
+            times_ms[index, column] = start.elapsed_time(end)
+    return times_ms
+
+
+def _protocol(variant: Variant) -> dict[str, str | int]:
+    return {
+        "runtime": f"torch {variant.mode}" if variant.mode in MODES else "onnxruntime",
+        "version": torch.__version__ if variant.mode in MODES else version("onnxruntime"),
+        "device": "cuda",
+        "precision": variant.precision,
+        "batch": variant.batch,
+        "input": "on the device" if variant.mode in MODES else "copied to the device",
+    }
+
+
+def device_facts() -> dict[str, Any]:
+    """The GPU, its compute capability, CUDA and cuDNN."""
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "gpu": properties.name,
+        "memory_gb": round(properties.total_memory / 1e9),
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "cuda": torch.version.cuda or "",
+        "cudnn": torch.backends.cudnn.version() or 0,  # type: ignore[no-untyped-call]
+    }
+
+
+def _peak_memory_mb() -> float:
+    return torch.cuda.max_memory_allocated() / 1e6
