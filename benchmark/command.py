@@ -32,7 +32,13 @@ def benchmark(
     data: str | None = None,
     split: str = "val",
     boxes: str = "gt",
+    detector: str | None = None,
+    detector_score: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
     flip: Flag = False,
+    decode: Literal["dark", "quarter", "argmax"] | None = None,
+    input_size: str | None = None,
+    single_person: Flag = False,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     baseline: str | None = None,
     json: Path | None = None,
     csv: Path | None = None,
@@ -48,14 +54,16 @@ def benchmark(
     ```
     mvpose-benchmark mobilevitpose-xxs out/*.tflite
     mvpose-benchmark mobilevitpose-xxs out/*.tflite --data coco --html report.html
+    mvpose-benchmark out/*.tflite movenet:lightning.tflite --data coco --single-person
     mvpose-benchmark random:vitpose-b random:mobilevitpose-s --device cuda --batch 1 64
     mvpose-benchmark out/*.tflite --device adb --benchmark-binary benchmark_model --sustained 10m
     mvpose-benchmark --compare old.json new.json
     ```
 
     Args:
-        models: zoo names, checkpoints or exported files; random:NAME is a zoo model with random
-            weights, for its speed alone; left out, the shipped checkpoint.
+        models: zoo names, checkpoints, exported files, or ADAPTER:FILE for a file of another maker;
+            random:NAME is a zoo model with random weights, for its speed alone; left out, the
+            shipped checkpoint.
         device: cpu, cuda, or adb[:SERIAL] for a phone at the cable.
         threads: CPU threads of every runtime.
         rounds: batches that each model is timed on; 0 leaves latency out, else 10 or more.
@@ -71,7 +79,13 @@ def benchmark(
         data: folder in COCO layout, or synthetic:N, to measure AP on.
         split: split to measure on.
         boxes: gt for the annotated boxes, or a file of COCO detection results.
+        detector: ADAPTER:FILE of a detector of people, whose boxes are taken in all images.
+        detector_score: leave out boxes with a lower score than this [default: 0.1].
         flip: average with mirrored crops when measuring AP.
+        decode: read all models' heatmaps by this rule instead of their own.
+        input_size: HEIGHTxWIDTH of the crops in pixels, for AP of checkpoints of MobileViTPose.
+        single_person: AP on images annotated with exactly one person alone.
+        limit: AP on the first so many images.
         baseline: one of the models: also the difference of every AP to its.
         json: write all results to this file.
         csv: the same as a table, a line for each model.
@@ -80,8 +94,9 @@ def benchmark(
             code 1 if anything did. Nothing is measured.
         overwrite: replace existing files.
     """
-    from mvpose.benchmark.run import Outputs, Phone, Plan, Protocol, perform
+    from mvpose.benchmark.run import Accuracies, Outputs, Phone, Plan, perform
     from mvpose.files import check_new
+    from mvpose.protocol import Protocol
 
     if compare:
         _compare(*compare)
@@ -89,6 +104,9 @@ def benchmark(
     for path in (json, csv, html):
         if path:
             check_new(path, overwrite)
+    protocol = Protocol(
+        boxes, detector, detector_score, flip, decode, input_size, single_person, limit
+    )
     plan = Plan(
         models=tuple(models or ["mobilevitpose-xxs"]),
         device=device,
@@ -99,7 +117,7 @@ def benchmark(
         modes=mode,
         precisions=precision,
         phone=Phone(benchmark_binary, accelerator, sustained, cool),
-        protocol=Protocol(data, split, boxes, flip, baseline),
+        accuracies=Accuracies(data, split, baseline, protocol),
     )
     perform(plan, Outputs(json, csv, html))
 

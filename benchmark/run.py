@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+
+from pycocotools.cocoeval import COCOeval
 
 from mvpose.benchmark.accuracy import judge_rows
 from mvpose.benchmark.document import Document, Row
@@ -17,8 +20,14 @@ from mvpose.benchmark.latency.subjects import Subject, subjects
 from mvpose.benchmark.machine import check_quiet, machine, watch
 from mvpose.benchmark.table import print_document
 from mvpose.cli import note, progress
+from mvpose.data.coco import load_keypoints
+from mvpose.data.synthetic import PREFIX, resolve_data
 from mvpose.errors import InputError
+from mvpose.evaluation import Accuracy, evaluate
 from mvpose.files import write_text
+from mvpose.protocol import Protocol
+from mvpose.runtime.base import Runtime
+from mvpose.spec import COCO17
 
 FEWEST_ROUNDS = 10
 ADB = "adb"
@@ -35,14 +44,13 @@ class Phone:
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How to measure AP; see ``mvpose-benchmark --help``."""
+class Accuracies:
+    """Where to measure AP, and how; see ``mvpose-benchmark --help``."""
 
     data: str | None
     split: str
-    boxes: str
-    flip: bool
     baseline: str | None
+    protocol: Protocol
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Plan:
     modes: tuple[str, ...]
     precisions: tuple[str, ...]
     phone: Phone
-    protocol: Protocol
+    accuracies: Accuracies
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,10 @@ class Run:
 
     def document(self) -> Document:
         """What is known."""
-        here = self.plan.device == "cpu" or self.plan.protocol.data is not None
+        here = self.plan.device == "cpu" or self.plan.accuracies.data is not None
         rows = [*(self.rows if here or not self.elsewhere else ()), *self.elsewhere]
         timed = [row.label for row in rows if row.timing]
-        baseline = self.plan.protocol.baseline
+        baseline = self.plan.accuracies.baseline
         return Document(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version("mvpose"),
@@ -119,8 +127,8 @@ def perform(plan: Plan, outputs: Outputs) -> None:
     with _kept(measured, outputs):
         if plan.rounds:
             _time(measured, plan)
-        if plan.protocol.data is not None:
-            _judge(measured, plan.protocol)
+        if plan.accuracies.data is not None:
+            _judge(measured, plan.accuracies)
 
 
 def _check(plan: Plan) -> None:
@@ -130,7 +138,8 @@ def _check(plan: Plan) -> None:
         )
     if plan.device not in ("cpu", "cuda", ADB) and not plan.device.startswith(f"{ADB}:"):
         raise InputError(f"no device {plan.device!r}", "give cpu, cuda, adb or adb:SERIAL")
-    baseline = plan.protocol.baseline
+    plan.accuracies.protocol.check()
+    baseline = plan.accuracies.baseline
     if baseline and baseline not in plan.models:
         raise InputError(f"--baseline {baseline} is not among the models", "name it there too")
 
@@ -194,35 +203,38 @@ def _time_on_phone(measured: Run, plan: Plan) -> None:
         )
     rows = measure_on_phone(
         [Path(name) for name in plan.models],
-        serial=plan.device.removeprefix(ADB).removeprefix(":") or None,
+        serial=plan.device.partition(":")[2] or None,
         binary=phone.binary,
         accelerators=phone.accelerators,
         runs=plan.rounds,
         sustained_s=seconds(phone.sustained) if phone.sustained else 0.0,
         cool_c=phone.cool_c,
     )
-    for row in rows:
-        note(f"{row.label}: {row.error or 'measured'}")
-        measured.elsewhere.append(row)
+    with closing(rows):
+        for row in rows:
+            note(f"{row.label}: {row.error or 'measured'}")
+            subject = next((s for s in measured.subjects if s.row.file == row.file), None)
+            known = subject.row.complexity if subject else None
+            measured.elsewhere.append(replace(row, complexity=known))
 
 
-def _judge(measured: Run, protocol: Protocol) -> None:
-    from mvpose.data.coco import load_keypoints
-    from mvpose.data.synthetic import resolve_data
-    from mvpose.evaluation import evaluate
-    from mvpose.spec import COCO17
+def _judge(measured: Run, wanted: Accuracies) -> None:
+    assert wanted.data is not None
+    protocol, threads = wanted.protocol, measured.plan.threads
+    folder = resolve_data(wanted.data, wanted.split, partial(progress, label="drawing"))
+    name = wanted.data if wanted.data.startswith(PREFIX) else folder.name
+    with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
+        people = protocol.data(load_keypoints(folder, wanted.split, COCO17), Path(work))
+        boxes = protocol.find_boxes(people, threads, partial(progress, label="detecting"))
 
-    assert protocol.data is not None
-    folder = resolve_data(protocol.data, protocol.split, partial(progress, label="drawing"))
-    people = load_keypoints(folder, protocol.split, COCO17)
-    judge = partial(
-        evaluate,
-        data=people,
-        boxes=None if protocol.boxes == "gt" else Path(protocol.boxes),
-        flip=protocol.flip,
-    )
-    track = partial(progress, label="evaluating", total=len(measured.subjects))
-    measured.rows = judge_rows(measured.subjects, measured.rows, judge, protocol.baseline, track)
+        def judge(runtime: Runtime) -> tuple[Accuracy, COCOeval]:
+            runtime = protocol.runtime(runtime)
+            accuracy, matches = evaluate(runtime, people, boxes, protocol.flip)
+            facts = {**accuracy.protocol, "data": name, **protocol.facts}
+            return replace(accuracy, protocol=facts), matches
+
+        track = partial(progress, label="evaluating", total=len(measured.subjects))
+        measured.rows = judge_rows(measured.subjects, measured.rows, judge, wanted.baseline, track)
 
 
 def seconds(text: str) -> float:

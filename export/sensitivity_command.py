@@ -68,11 +68,11 @@ def sensitivity(
     from importlib.util import find_spec
 
     from mvpose.cli import note, progress
-    from mvpose.commands.evaluate import first_images
     from mvpose.data.coco import load_keypoints
     from mvpose.data.synthetic import PREFIX, resolve_data
     from mvpose.files import check_new, check_writable, replacing, write_text
     from mvpose.models.deploy import deploy
+    from mvpose.protocol import first_images
     from mvpose.quantize.calibration_file import make_calibration
     from mvpose.quantize.diagram import draw_map
     from mvpose.quantize.observers import find_calibrator

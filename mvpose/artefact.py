@@ -98,7 +98,8 @@ def parse_artefact(text: str | bytes | None, path: Path) -> Artefact:
     if not text:
         raise InputError(
             f"{path} carries no mvpose description",
-            "the file is cut off, or was not written by mvpose-export",
+            "the file is cut off, or was not written by mvpose-export; for a file of another maker "
+            "write ADAPTER:FILE",
         )
     try:
         return Artefact.from_json(text)

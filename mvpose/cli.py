@@ -88,7 +88,7 @@ def console() -> Console:
     """Where tables go: as wide as the terminal, or wide enough for every table elsewhere."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=140)
+    return Console() if sys.stdout.isatty() else Console(width=150)
 
 
 def note(text: str) -> None:

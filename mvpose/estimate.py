@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from mvpose.codec.affine import (
     align_mirrored,
     box_to_region,
-    cells_to_input,
     crop,
     crop_matrix,
     invert,
     transform,
 )
-from mvpose.codec.decode import average_flipped, decode
+from mvpose.codec.decode import average_flipped, average_flipped_points, decode_px
 from mvpose.errors import InputError
 from mvpose.runtime.base import Runtime
-from mvpose.spec import ModelSpec
+from mvpose.spec import Decode, ModelSpec
 
-SCORE_FLOOR = 0.2
+SCORE_FLOOR = Decode.score_floor
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,13 @@ class Poses:
         keypoints_px: (N, K, 2) x, y in the image.
         scores: (N, K) peak heights, about 0..1.
         boxes_xywh_px: (N, 4) the boxes that they were found in.
+        score_floor: as in ``Decode``.
     """
 
     keypoints_px: NDArray[np.float64]
     scores: NDArray[np.float64]
     boxes_xywh_px: NDArray[np.float64]
+    score_floor: float = SCORE_FLOOR
 
     def __post_init__(self) -> None:
         n, k = self.scores.shape
@@ -49,12 +50,17 @@ class Poses:
 
     def __getitem__(self, people: slice) -> Poses:
         """The poses of some of the people."""
-        return Poses(self.keypoints_px[people], self.scores[people], self.boxes_xywh_px[people])
+        return replace(
+            self,
+            keypoints_px=self.keypoints_px[people],
+            scores=self.scores[people],
+            boxes_xywh_px=self.boxes_xywh_px[people],
+        )
 
     @property
     def pose_scores(self) -> NDArray[np.float64]:
-        """(N,) mean of the keypoint scores above 0.2; 0 where there are none."""
-        kept = self.scores > SCORE_FLOOR
+        """(N,) mean of the keypoint scores above ``score_floor``; 0 where there are none."""
+        kept = self.scores > self.score_floor
         return np.where(kept, self.scores, 0).sum(1) / np.maximum(kept.sum(1), 1)
 
 
@@ -92,14 +98,31 @@ def crop_heatmaps(
 
     Args:
         flip: average with the mirrored crops.
+
+    Raises:
+        InputError: the network gives NaN or infinity.
     """
-    maps = runtime.heatmaps(crops)
+    maps = _finite_heatmaps(runtime, crops)
     if not flip:
         return maps
     spec = runtime.spec
-    mirrored = runtime.heatmaps(np.ascontiguousarray(crops[:, :, ::-1]))
+    mirrored = _finite_heatmaps(runtime, np.ascontiguousarray(crops[:, :, ::-1]))
+    if spec.decode.method == "coordinates":
+        width_px = spec.preprocess.input_width_px
+        return average_flipped_points(maps, mirrored, spec.skeleton.flip_order, width_px)
     mirrored = align_mirrored(mirrored, spec.preprocess.size_wh, spec.decode.grid)
     return average_flipped(maps, mirrored, spec.skeleton.flip_order)
+
+
+def _finite_heatmaps(runtime: Runtime, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    maps = runtime.heatmaps(crops)
+    if not np.isfinite(maps).all():
+        name = runtime.protocol.get("file", runtime.spec.name)
+        raise InputError(
+            f"{name} gives NaN or infinity in {runtime.protocol['runtime']}",
+            "its weights are damaged, or its training diverged; take another file",
+        )
+    return maps
 
 
 def read_poses(
@@ -108,18 +131,16 @@ def read_poses(
     boxes_xywh_px: NDArray[np.floating[Any]],
     spec: ModelSpec,
 ) -> Poses:
-    """Read N people's keypoints off their heatmaps (N, K, h, w).
+    """Read N people's keypoints off what the network gave (N, K, h, w) for their crops.
 
     Args:
         matrices: of each person, from image to crop, as ``make_crops`` gives them.
         boxes_xywh_px: (N, 4) the boxes that were cropped.
     """
-    size, rule = spec.preprocess.size_wh, spec.decode
-    cells, scores = decode(heatmaps, rule)
-    heatmap_wh = (heatmaps.shape[-1], heatmaps.shape[-2])
-    points = cells_to_input(cells, heatmap_wh, size, rule.grid)
+    points, scores = decode_px(heatmaps, spec.decode, spec.preprocess.size_wh)
     in_image = [transform(invert(m), p) for m, p in zip(matrices, points, strict=True)]
-    return Poses(np.stack(in_image), scores, np.asarray(boxes_xywh_px, np.float64))
+    boxes = np.asarray(boxes_xywh_px, np.float64)
+    return Poses(np.stack(in_image), scores, boxes, spec.decode.score_floor)
 
 
 def estimate(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -17,7 +17,13 @@ from mvpose.bootstrap import ap_interval
 from mvpose.data.coco import KeypointData
 from mvpose.errors import InputError
 from mvpose.matches import each_keypoint
-from mvpose.results import BoxedImage, detected_boxes, ground_truth_boxes, predict_together
+from mvpose.results import (
+    BoxedImage,
+    Boxes,
+    detected_boxes,
+    ground_truth_boxes,
+    predict_together,
+)
 from mvpose.runtime.base import Runtime
 from mvpose.spec import ModelSpec, Record, Skeleton
 
@@ -29,7 +35,8 @@ class Accuracy(Record):
     Attributes:
         ap, ap50, ap75, ap_medium, ap_large, ar: as pycocotools defines them; -1 where undefined.
         ap_by_keypoint: AP with OKS over that keypoint alone.
-        protocol: model, runtime, data, boxes, flip test, number of images and people.
+        protocol: model, runtime, data, boxes, flip test, input size (height x width), decode rule,
+            number of images and people.
         ap_interval: 95 % confidence interval of ``ap``, by bootstrap over images; None where it
             was not measured.
         resamples: of the bootstrap.
@@ -42,16 +49,20 @@ class Accuracy(Record):
     ap_large: float
     ar: float
     ap_by_keypoint: dict[str, float]
-    protocol: dict[str, str | int | bool]
+    protocol: dict[str, str | int | float | bool]
     ap_interval: tuple[float, float] | None = None
     resamples: int = 0
 
 
-def score_results(data: KeypointData, results: list[dict[str, Any]]) -> COCOeval:
+def score_results(
+    data: KeypointData,
+    results: list[dict[str, Any]],
+    kind: Literal["keypoints", "bbox"] = "keypoints",
+) -> COCOeval:
     """Run pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(data.annotations))
-        evaluator = COCOeval(truth, truth.loadRes(results), "keypoints")
+        evaluator = COCOeval(truth, truth.loadRes(results), kind)
         evaluator.params.kpt_oks_sigmas = np.array(data.skeleton.sigmas)
         evaluator.evaluate()
         evaluator.accumulate()
@@ -75,6 +86,27 @@ def keypoint_aps(matches: COCOeval, skeleton: Skeleton) -> dict[str, float]:
     return aps
 
 
+def box_ap(data: KeypointData, images: list[BoxedImage]) -> float:
+    """COCO AP of the boxes themselves, against all annotated people."""
+    rows = [
+        {"image_id": item.image_id, "category_id": 1, "bbox": box.tolist(), "score": float(score)}
+        for item in images
+        for box, score in zip(item.boxes_xywh_px, item.scores, strict=True)
+    ]
+    return float(score_results(data, rows, "bbox").stats[0])
+
+
+def choose_boxes(data: KeypointData, boxes: Path | Boxes | None) -> Boxes:
+    """The boxes of ``evaluate``, with the AP of those that are not the annotated ones."""
+    if boxes is None:
+        return Boxes(ground_truth_boxes(data), {"boxes": "ground truth"})
+    if isinstance(boxes, Path):
+        boxes = Boxes(detected_boxes(data, boxes), {"boxes": boxes.name})
+    return replace(
+        boxes, protocol={**boxes.protocol, "box_ap": round(box_ap(data, boxes.images), 4)}
+    )
+
+
 def check_labels(data: KeypointData, spec: ModelSpec) -> None:
     """Raise InputError where a model's poses can't be scored against the labels."""
     if data.mapped:
@@ -94,7 +126,7 @@ def check_labels(data: KeypointData, spec: ModelSpec) -> None:
 def evaluate(
     runtime: Runtime,
     data: KeypointData,
-    boxes: Path | None = None,
+    boxes: Path | Boxes | None = None,
     flip: bool = False,
     by_keypoint: bool = True,
     track: Callable[[Iterable[BoxedImage]], Iterable[BoxedImage]] = iter,
@@ -110,7 +142,8 @@ def evaluate(
     Args:
         runtime: any loaded model.
         data: the images and labels.
-        boxes: a file of COCO detection results; None takes the annotated boxes.
+        boxes: a file of COCO detection results, or what a detector found; None takes the
+            annotated boxes.
         flip: average with mirrored crops.
         by_keypoint: also the AP of each keypoint alone.
         track: wraps the images, to show progress.
@@ -122,7 +155,9 @@ def evaluate(
         InputError: the labels have other keypoints than the model, or other than their file.
     """
     check_labels(data, runtime.spec)
-    images = detected_boxes(data, boxes) if boxes else ground_truth_boxes(data)
+    chosen = choose_boxes(data, boxes)
+    images = chosen.images
+    width_px, height_px = runtime.spec.preprocess.size_wh
     results = predict_together(runtime, images, flip, track, batch_size, shard)
     matches = score_results(data, results)
     stats = matches.stats
@@ -138,8 +173,9 @@ def evaluate(
             "model": runtime.spec.name,
             **runtime.protocol,
             "annotations": data.annotations.name,
-            "boxes": boxes.name if boxes else "ground truth",
+            **chosen.protocol,
             "flip_test": flip,
+            "input": f"{height_px}x{width_px}",
             "decode": runtime.spec.decode.method,
             "images": len(images),
             "people": sum(len(item.boxes_xywh_px) for item in images),

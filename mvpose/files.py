@@ -93,11 +93,13 @@ def check_writable(folder: Path) -> None:
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a model: all in a package's folder, an ``.xml`` and its ``.bin``, or itself."""
+    """The files of a model: all in a package's folder, an ``.xml`` or ``.param`` and its ``.bin``, or
+    itself."""
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.is_file())
     weights = path.with_suffix(".bin")
-    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+    split = path.suffix in (".xml", ".param") and weights.is_file()
+    return [path, weights] if split else [path]
 
 
 def size_bytes(path: Path) -> int:

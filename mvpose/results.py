@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from mvpose.data.coco import KeypointData
+from mvpose.data.coco import KeypointData, read_document
 from mvpose.data.images import read_image
 from mvpose.errors import InputError
 from mvpose.estimate import Poses, crop_heatmaps, make_crops, read_poses
@@ -55,6 +55,27 @@ class BoxedImage:
     scores: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes of a data set.
+
+    Attributes:
+        images: those with a box.
+        protocol: where the boxes come from, under "boxes", and how.
+    """
+
+    images: list[BoxedImage]
+    protocol: dict[str, str | int | float]
+
+
+def all_images(data: KeypointData) -> dict[int, Path]:
+    """Every image of the split by its id, also those without an annotated person."""
+    names = {row["id"]: row["file_name"] for row in read_document(data.annotations)["images"]}
+    known = data.people[0]
+    folder = known.image.parents[len(Path(names[known.image_id]).parts) - 1]
+    return {image_id: folder / name for image_id, name in names.items()}
+
+
 def ground_truth_boxes(data: KeypointData) -> list[BoxedImage]:
     """The annotated boxes of all people with labelled keypoints."""
     people = defaultdict(list)
@@ -67,7 +88,7 @@ def ground_truth_boxes(data: KeypointData) -> list[BoxedImage]:
 
 
 def detected_boxes(data: KeypointData, path: Path) -> list[BoxedImage]:
-    """Boxes of category 1 from a file of COCO detection results.
+    """Boxes of category 1 from a file of COCO detection results, in all images of the split.
 
     Raises:
         InputError: the file is unreadable or holds no box for these images.
@@ -80,7 +101,7 @@ def detected_boxes(data: KeypointData, path: Path) -> list[BoxedImage]:
             f"cannot read {path} as detection results: {cause}",
             "expected a JSON list of image_id, category_id, bbox (x, y, w, h), score",
         ) from error
-    images = {person.image_id: person.image for person in data.people}
+    images = all_images(data)
     rows = defaultdict(list)
     for row in detections:
         if row["category_id"] == 1 and row["image_id"] in images and min(row["bbox"][2:]) > 0:

@@ -23,6 +23,7 @@ from pydantic.dataclasses import dataclass
 from mvpose.errors import InputError
 
 FROZEN = ConfigDict(extra="forbid")
+SIDES = "input sides are positive, and multiples of 32 for networks of the zoo"
 
 
 class Record:
@@ -107,9 +108,8 @@ class Preprocess(Record):
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
-        for side in (self.input_width_px, self.input_height_px):
-            if side <= 0 or side % 32:
-                raise ValueError(f"input sides must be positive multiples of 32, not {side}")
+        if min(self.size_wh) <= 0:
+            raise ValueError(f"{SIDES}, not {self.input_width_px} x {self.input_height_px}")
         if min(self.std) <= 0:
             raise ValueError(f"standard deviations must be positive, not {self.std}")
         return self
@@ -119,22 +119,28 @@ class Preprocess(Record):
         return self.input_width_px, self.input_height_px
 
 
+DecodeMethod = Literal["dark", "quarter", "argmax", "coordinates"]
+
+
 @dataclass(frozen=True, config=FROZEN)
 class Decode(Record):
     """How heatmaps become keypoints.
 
     Attributes:
         method: "dark" (Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020,
-            arXiv 1910.06278, in UDP's form) or "quarter" (argmax moved a quarter cell towards the
-            higher neighbour).
+            arXiv 1910.06278, in UDP's form), "quarter" (argmax moved a quarter cell towards the
+            higher neighbour), "argmax" (the highest cell), or "coordinates": there are no heatmaps,
+            the network gives x, y in input pixels and a score.
         sigma_cells: standard deviation of the training Gaussians at a 64 x 64 heatmap.
         grid: where the cells lie in the crop. "corners": the corner cells on the corner pixels
             (UDP); "stride": cell i on pixel i * stride.
+        score_floor: a pose's score is the mean of its keypoints' above this; below 0, of all.
     """
 
-    method: Literal["dark", "quarter"] = "dark"
+    method: DecodeMethod = "dark"
     sigma_cells: PositiveFloat = 2.0
     grid: Literal["corners", "stride"] = "corners"
+    score_floor: float = 0.2
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -189,7 +195,7 @@ class ForeignNetwork(Record):
     Attributes:
         kind: tells the networks apart.
         keypoints: number of heatmaps.
-        heatmap_stride: input pixels per heatmap cell.
+        heatmap_stride: input pixels per heatmap cell; 1 where it gives coordinates.
     """
 
     kind: Literal["foreign"]
@@ -233,6 +239,13 @@ class ModelSpec(Record):
                 f"the network has {self.network.keypoints} heatmaps but the skeleton "
                 f"{len(self.skeleton.keypoints)} keypoints"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sides(self) -> Self:
+        width, height = self.preprocess.size_wh
+        if (width % 32 or height % 32) and not isinstance(self.network, ForeignNetwork):
+            raise ValueError(f"{SIDES}, not {width} x {height}")
         return self
 
     @model_validator(mode="after")

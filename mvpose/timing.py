@@ -57,7 +57,7 @@ def time_interleaved(
 
     Args:
         runtimes: the first is what the others' speed-ups refer to.
-        rounds: measured batches per model.
+        rounds: measured batches per model, two or more.
         track: wraps the rounds, to show progress.
         batch: crops at a time.
     """
@@ -144,7 +144,8 @@ def summaries(
     third = max(1, len(times_ms) // 3)
     drifts = np.median(times_ms[-third:], axis=0) / np.median(times_ms[:third], axis=0) - 1
     found = []
-    for column, (ratio, low, high) in enumerate(speedups(times_ms, groups).tolist()):
+    ratios = speedups(times_ms, min(groups, len(times_ms)))
+    for column, (ratio, low, high) in enumerate(ratios.tolist()):
         median, p90, p99 = percentiles[column].tolist()
         found.append(
             Timing(

@@ -71,7 +71,7 @@ def test_json_is_plain() -> None:
             "color": "rgb",
             "affine": "udp",
         },
-        "decode": {"method": "dark", "sigma_cells": 2.0, "grid": "corners"},
+        "decode": {"method": "dark", "sigma_cells": 2.0, "grid": "corners", "score_floor": 0.2},
     }
 
 
@@ -119,7 +119,7 @@ def test_network_by_kind(network: dict[str, Any], read: AnyNetwork) -> None:
         pytest.param({"preprocess": {"mean": [0, 0]}}, "preprocess.mean", id="two-means"),
         pytest.param({"preprocess": {"color": "bgr"}}, "preprocess.color", id="color"),
         pytest.param({"preprocess": {"colour": "rgb"}}, "preprocess.colour", id="unknown-field"),
-        pytest.param({"decode": {"method": "argmax"}}, "decode.method", id="decode"),
+        pytest.param({"decode": {"method": "median"}}, "decode.method", id="decode"),
         pytest.param({"skeleton": {"sigmas": [0.1]}}, "2 keypoints but 1 sigmas", id="sigmas"),
         pytest.param({"skeleton": {"edges": [[0, 2]]}}, "names keypoint 2", id="edge"),
         pytest.param({"skeleton": {"flip_pairs": [[7, 1]]}}, "names keypoint 7", id="flip-pair"),

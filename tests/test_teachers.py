@@ -265,3 +265,9 @@ def test_load_keeps_the_threads_of_training(small_spec: ModelSpec, checkpoint: P
     assert [weight for _, weight in teachers.runtimes] == [2.0, 1.0]
     assert teachers.runtimes[0][0].spec == small_spec
     assert teachers.peak_floor == 0.3
+
+
+def test_a_teacher_must_give_heatmaps(shared_data: Path) -> None:
+    movenet = shared_data / "peers" / "movenet_lightning_int8.tflite"
+    with pytest.raises(InputError, match="gives coordinates, no heatmaps"):
+        Teachers.load(Distillation((TeacherSource(f"movenet:{movenet}"),)))

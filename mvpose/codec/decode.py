@@ -8,10 +8,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mvpose.codec.affine import cells_to_input
 from mvpose.spec import Decode
 
 Heatmaps = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
+
+
+def decode_px(heatmaps: Heatmaps, rule: Decode, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Keypoints in the crop's pixels, of whatever a ``Runtime`` gives.
+
+    Args:
+        heatmaps: (..., K, height, width), or (..., K, 1, 3) coordinates.
+        rule: how.
+        size_wh: width and height of the crop in pixels.
+
+    Returns:
+        (..., K, 2) x, y and (..., K) scores.
+    """
+    if rule.method == "coordinates":
+        points = heatmaps[..., 0, :].astype(np.float64)
+        return points[..., :2], points[..., 2]
+    cells, scores = decode(heatmaps, rule)
+    heatmap_wh = (heatmaps.shape[-1], heatmaps.shape[-2])
+    return cells_to_input(cells, heatmap_wh, size_wh, rule.grid), scores
 
 
 def decode(heatmaps: Heatmaps, rule: Decode) -> tuple[Floats, Floats]:
@@ -29,7 +49,7 @@ def decode(heatmaps: Heatmaps, rule: Decode) -> tuple[Floats, Floats]:
     cells, scores = argmax(maps)
     if rule.method == "dark":
         cells = cells + dark_offset(maps, cells, rule.sigma_cells * maps.shape[-2] / 64)
-    else:
+    elif rule.method == "quarter":
         cells = cells + quarter_offset(maps, cells)
     return cells.reshape(*lead, 2), scores.reshape(lead)
 
@@ -81,6 +101,15 @@ def average_flipped(heatmaps: Heatmaps, mirrored: Heatmaps, flip_order: list[int
         flip_order: index of each keypoint's mirror image.
     """
     return (heatmaps + mirrored[:, flip_order, :, ::-1]) / 2
+
+
+def average_flipped_points(
+    points: Heatmaps, mirrored: Heatmaps, flip_order: list[int], width_px: int
+) -> Heatmaps:
+    """The flip test of coordinates (N, K, 1, 3): x, y in the crop's pixels and score."""
+    back = mirrored[:, flip_order].copy()
+    back[..., 0] = width_px - 1 - back[..., 0]
+    return (points + back) / 2
 
 
 def _neighbourhood(maps: Heatmaps, cells: Floats) -> Floats:

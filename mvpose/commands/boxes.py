@@ -1,4 +1,4 @@
-"""Boxes that a user gives on the command line or in a file."""
+"""Boxes that a user gives on the command line or in a file, or that a detector finds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mvpose.errors import InputError
+
+if TYPE_CHECKING:
+    from mvpose.detection.detector import Detector
 
 LOWEST_SCORE = 0.3
 
@@ -24,21 +27,27 @@ class BoxSource:
         origin: where they come from, for the protocol.
         everywhere: boxes x, y, w, h for every picture; None where they differ or are unknown.
         by_picture: boxes by file name, or by image id in decimal; None without a file.
+        detector: finds them; None without one.
     """
 
     origin: str
     everywhere: list[list[float]] | None = None
     by_picture: dict[str, list[list[float]]] | None = None
+    detector: Detector | None = None
 
     @classmethod
-    def read(cls, given: list[str] | None, file: Path | None) -> Self:
-        """From ``--box`` and ``--boxes``, of which one at most is there.
+    def read(
+        cls, given: list[str] | None, file: Path | None, detector: Detector | None = None
+    ) -> Self:
+        """From ``--box``, ``--boxes`` and ``--detector``, of which one at most is there.
 
         Raises:
             InputError: a box is not four numbers, or the file is unreadable or empty.
         """
         if given:
             return cls("given", everywhere=[_parse(text) for text in given])
+        if detector is not None:
+            return cls(_describe(detector), detector=detector)
         if file is None:
             return cls("from the whole picture, refined by the keypoints")
         rows = _rows(file)
@@ -49,19 +58,33 @@ class BoxSource:
                 boxes.append(_numbers(row.get("bbox"), f"a bbox in {file}"))
         return cls(file.name, by_picture=found)
 
-    def of(self, picture: Path) -> NDArray[np.float64] | None:
-        """The boxes (N, 4) of a picture, N = 0 where a file names none; None where unknown.
+    def of(
+        self, picture: Path, image: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float64] | None:
+        """The boxes (N, 4) of a picture, N = 0 where there are none; None where unknown.
 
+        A detector needs the picture itself as well, (height, width, 3) RGB.
         COCO file names are ids filled up with zeros: 000000000139.jpg is image 139.
         """
         if self.everywhere is not None:
             return np.array(self.everywhere, np.float64)
+        if self.detector is not None and image is not None:
+            return self.detector.detect(image).boxes_xywh_px
         if self.by_picture is None:
             return None
         digits = picture.stem.rpartition("_")[2]
         keys = [picture.name, str(picture), str(int(digits)) if digits.isdecimal() else ""]
         boxes = next((self.by_picture[key] for key in keys if key in self.by_picture), [])
         return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _describe(detector: Detector) -> str:
+    facts = detector.protocol
+    return (
+        f"{facts['detector']} {facts['detector_file']}, SHA-256 {facts['detector_sha256']}, scores "
+        f"of {facts['detector_score_floor']:g} and more, IoU of {facts['detector_iou_ceiling']:g} "
+        "at most"
+    )
 
 
 def _parse(text: str) -> list[float]:

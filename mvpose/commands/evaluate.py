@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -14,7 +14,6 @@ from mvpose.cli import Flag, console, progress, run
 
 if TYPE_CHECKING:
     from mvpose.bootstrap import Comparison
-    from mvpose.data.coco import KeypointData
     from mvpose.evaluation import Accuracy
 
 
@@ -25,7 +24,12 @@ def evaluate(
     data: str,
     split: str = "val",
     boxes: str = "gt",
+    detector: str | None = None,
+    detector_score: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
     flip: Flag = False,
+    decode: Literal["dark", "quarter", "argmax"] | None = None,
+    input_size: str | None = None,
+    single_person: Flag = False,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     against: str | None = None,
     resolve: Annotated[float, Parameter(validator=Number(gt=0, lte=100))] = 0.3,
@@ -39,16 +43,24 @@ def evaluate(
     mvpose-eval --data synthetic:20
     mvpose-eval model.tflite --data coco --flip --json eval.json
     mvpose-eval mobilevitpose-xxs --data coco --boxes person_detections_val2017.json
+    mvpose-eval movenet:lightning.tflite --data coco --detector rtmdet:rtmdet_nano.onnx
+    mvpose-eval mobilevitpose-xxs --data coco --input-size 256x192 --decode quarter --single-person
     mvpose-eval model.tflite --against mobilevitpose-xxs --data coco --resolve 0.5
     ```
 
     Args:
-        model: a zoo name, a checkpoint or an exported file; left out, the checkpoint that ships
-            with the package.
+        model: a zoo name, a checkpoint, an exported file, or ADAPTER:FILE for a file of another
+            maker; left out, the checkpoint that ships with the package.
         data: a folder in COCO layout, or synthetic:N for N drawn pictures.
         split: which annotations.
         boxes: gt for the annotated boxes, or a file of COCO detection results.
+        detector: ADAPTER:FILE of a detector of people, whose boxes are taken in all images.
+        detector_score: leave out boxes with a lower score than this [default: 0.1].
         flip: average with mirrored crops.
+        decode: read heatmaps by this rule instead of the model's own; argmax is the highest cell.
+        input_size: HEIGHTxWIDTH of the crops in pixels, such as 256x192, for checkpoints of
+            MobileViTPose.
+        single_person: only images annotated with exactly one person, who has labelled keypoints.
         limit: only the first so many images.
         against: a second model: also measure how much better or worse the first is on the same
             images, with 95 % intervals, in all and by size and keypoint.
@@ -68,33 +80,37 @@ def evaluate(
     from mvpose.evaluation import check_labels
     from mvpose.evaluation import evaluate as measure
     from mvpose.files import check_new, write_json
+    from mvpose.protocol import Protocol
     from mvpose.runtime.load import load_runtime
 
     if json_file:
         check_new(json_file, overwrite)
     names = [model] if against is None else [model, against]
-    runtimes = [load_runtime(name, threads or os.cpu_count() or 1) for name in names]
+    threads = threads or os.cpu_count() or 1
+    protocol = Protocol(
+        boxes, detector, detector_score, flip, decode, input_size, single_person, limit
+    )
+    protocol.check()
+    runtimes = [protocol.runtime(load_runtime(name, threads)) for name in names]
     spec = runtimes[0].spec
     folder = resolve_data(data, split, partial(progress, label="drawing"))
     with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
         people = load_keypoints(folder, split, spec.skeleton)
         for runtime in runtimes:
             check_labels(people, runtime.spec)
-        if limit:
-            people = first_images(people, limit, Path(work))
+        people = protocol.data(people, Path(work))
+        found_boxes = protocol.find_boxes(people, threads, partial(progress, label="detecting"))
         measured = [
             measure(
                 runtime,
                 people,
-                boxes=None if boxes == "gt" else Path(boxes),
+                boxes=found_boxes,
                 flip=flip,
                 track=partial(progress, label="evaluating"),
             )
             for runtime in runtimes
         ]
-    facts: dict[str, str | int | bool] = {"data": data if data.startswith(PREFIX) else folder.name}
-    if limit:
-        facts["limit"] = limit
+    facts = {"data": data if data.startswith(PREFIX) else folder.name, **protocol.facts}
     accuracies = [replace(found, protocol={**found.protocol, **facts}) for found, _ in measured]
     for accuracy in accuracies:
         print_accuracy(accuracy, by_keypoint=against is None)
@@ -111,21 +127,6 @@ def evaluate(
 
 def main() -> None:
     run(evaluate, "eval")
-
-
-def first_images(data: KeypointData, count: int, folder: Path) -> KeypointData:
-    """The people of the first ``count`` images, with annotations of these alone in ``folder``."""
-    import json
-
-    from mvpose.data.coco import read_document
-
-    chosen = list(dict.fromkeys(person.image_id for person in data.people))[:count]
-    document = read_document(data.annotations)
-    document["images"] = [row for row in document["images"] if row["id"] in chosen]
-    document["annotations"] = [r for r in document["annotations"] if r["image_id"] in chosen]
-    path = folder / data.annotations.name
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return replace(data, annotations=path, people=[p for p in data.people if p.image_id in chosen])
 
 
 def print_accuracy(accuracy: Accuracy, by_keypoint: bool) -> None:

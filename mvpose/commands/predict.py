@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mvpose.commands.boxes import BoxSource
+    from mvpose.detection.detector import Detector
     from mvpose.runtime.base import Runtime
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -30,6 +31,8 @@ def predict(
     *images: Path,
     box: Annotated[list[str] | None, Parameter(negative=())] = None,
     boxes: Path | None = None,
+    detector: str | None = None,
+    detector_score: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
     flip: Flag = False,
     threads: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     out: Out = Path("out/predictions"),
@@ -39,21 +42,24 @@ def predict(
     """Find keypoints in pictures and videos; writes drawings and JSON.
 
     Without boxes one person is found in each picture: the search starts with the whole picture
-    and closes in on the keypoints. For several people give their boxes.
+    and closes in on the keypoints. For several people give their boxes, or a detector.
 
     ```
     mvpose-predict photo.jpg
+    mvpose-predict photo.jpg --detector rtmdet:rtmdet_nano_person.onnx
     mvpose-predict mobilevitpose-xxs photos/ video.mp4 -o out/mine
     mvpose-predict model.tflite photo.jpg --box 20,10,180,400 --box 220,30,150,380 --flip
     ```
 
     Args:
-        model: a zoo name, a checkpoint or an exported file; left out, the checkpoint that ships
-            with the package.
+        model: a zoo name, a checkpoint, an exported file, or ADAPTER:FILE for a file of another
+            maker; left out, the checkpoint that ships with the package.
         images: pictures, folders of pictures, videos.
         box: x,y,w,h of a person in pixels; repeat it for several people.
         boxes: boxes by picture: a JSON list of {file_name, bbox, score} or COCO detection results,
             whose image_id is looked for in the file names. Scores below 0.3 are left out.
+        detector: ADAPTER:FILE of a detector of people, for pictures.
+        detector_score: leave out boxes with a lower score than this, instead of the adapter's.
         flip: average with the mirrored picture; slower, more accurate.
         threads: CPU threads; 0 takes all cores.
         out: folder for the drawings.
@@ -62,12 +68,14 @@ def predict(
     """
     name, inputs = _split(model, images)
     sources = _expand(inputs)
-    if box and boxes:
-        raise InputError("--box and --boxes exclude each other", "leave one out")
+    if sum(map(bool, (box, boxes, detector))) > 1:
+        raise InputError("--box, --boxes and --detector exclude each other", "give one of them")
+    if detector_score is not None and not detector:
+        raise InputError("--detector-score needs a detector", "add --detector ADAPTER:FILE")
     from mvpose.commands.boxes import BoxSource
     from mvpose.files import check_new, check_writable, write_text
 
-    given = BoxSource.read(box, boxes)
+    given = BoxSource.read(box, boxes, _detector(detector, threads, detector_score))
     document = json_file or out / "predictions.json"
     targets = _targets(sources, out)
     for path in (*targets.values(), document):
@@ -160,6 +168,16 @@ def _load(name: str | None, threads: int) -> Runtime:
     return load_runtime(name, threads or os.cpu_count() or 1)
 
 
+def _detector(name: str | None, threads: int, score_floor: float | None) -> Detector | None:
+    if not name:
+        return None
+    import os
+
+    from mvpose.detection.detector import load_detector
+
+    return load_detector(name, threads or os.cpu_count() or 1, score_floor)
+
+
 def _picture(
     runtime: Runtime, source: Path, target: Path, given: BoxSource, flip: bool
 ) -> dict[str, Any]:
@@ -168,7 +186,7 @@ def _picture(
     from mvpose.prediction import image_json, no_poses, predict_image
 
     image = read_image(source)
-    boxes = given.of(source)
+    boxes = given.of(source, image)
     names = runtime.spec.skeleton.keypoints
     if boxes is not None and not len(boxes):
         poses = no_poses(len(names))
@@ -186,6 +204,11 @@ def _video(
     from mvpose.files import replacing
     from mvpose.video import frame_count, predict_video
 
+    if given.detector is not None:
+        raise InputError(
+            f"{source}: a detector finds people in pictures alone",
+            "leave --detector out: a video follows one person",
+        )
     boxes = given.of(source)
     if boxes is not None and len(boxes) != 1:
         raise InputError(

@@ -22,5 +22,9 @@ class Runtime(Protocol):
     protocol: dict[str, str | int]
 
     def heatmaps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops (N, height, width, 3), RGB, 0..255 -> heatmaps (N, K, height / s, width / s)."""
+        """Crops (N, height, width, 3), RGB, 0..255 -> heatmaps (N, K, height / s, width / s).
+
+        Where ``spec.decode.method`` is "coordinates": (N, K, 1, 3), x, y in the crop's pixels and
+        score of each keypoint.
+        """
         ...

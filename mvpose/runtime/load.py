@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mvpose.errors import InputError
+from mvpose.peers.adapter import shipped, split_adapter
 from mvpose.runtime.base import Runtime
 from mvpose.zoo import HUB_REPOSITORIES, SHIPPED, names
 
@@ -35,10 +36,13 @@ def resolve(model: str | None) -> Path:
             f"no weights ship for {model!r}",
             f"train them with mvpose-train; weights ship for {SHIPPED.stem}",
         )
-    path = Path(model)
+    _, path = split_adapter(model)
     if not path.exists():
-        known = ", ".join(names())
-        raise InputError(f"no file or model {model!r}", f"zoo models: {known}")
+        peers = ", ".join(f"{name}:FILE" for name in shipped("pose"))
+        raise InputError(
+            f"no file or model {model!r}",
+            f"zoo models: {', '.join(names())}; files of other makers: {peers}, ADAPTER.json:FILE",
+        )
     return saved_in(path) if path.is_dir() and path.suffix != ".mlpackage" else path
 
 
@@ -63,14 +67,20 @@ def load_runtime(model: str | None = None, threads: int = 1) -> Runtime:
 
     Args:
         model: zoo name, checkpoint (``.safetensors``), exported file (``.tflite``, ``.onnx``,
-            OpenVINO's ``.xml``, ``.mlpackage``), PP-TinyPose's ``.ncnn.param`` or weights of
-            ViTPose; None is the shipped checkpoint.
+            OpenVINO's ``.xml``, ``.mlpackage``), PP-TinyPose's ``.ncnn.param``, weights of
+            ViTPose, or ADAPTER:FILE for a ``.tflite`` or ``.onnx`` of another maker; None is the
+            shipped checkpoint.
         threads: of the CPU kernels.
 
     Raises:
         InputError: nothing loadable by that name.
     """
     path = resolve(model)
+    adapter = split_adapter(model)[0] if model else None
+    if adapter is not None:
+        from mvpose.peers.runtime import load_peer
+
+        return load_peer(adapter, path, threads)
     if path.suffix == ".tflite":
         from mvpose.runtime.litert import LiteRTRuntime
 

@@ -52,12 +52,18 @@ class Teachers:
         """Load a recipe's teachers; on a CPU they have as many threads as PyTorch.
 
         Raises:
-            InputError: a teacher can't be loaded.
+            InputError: a teacher can't be loaded, or gives coordinates instead of heatmaps.
         """
         from mvpose.runtime.load import load_runtime
 
         sources, threads = distillation.teachers, torch.get_num_threads()
         runtimes = tuple((load_runtime(s.model, threads), s.weight) for s in sources)
+        for source, (runtime, _) in zip(sources, runtimes, strict=True):
+            if runtime.spec.decode.method == "coordinates":
+                raise InputError(
+                    f"the teacher {source.model} gives coordinates, no heatmaps to learn from",
+                    "write its keypoints into the data with mvpose-data pseudo-label",
+                )
         return cls(runtimes, distillation.peak_floor)
 
     @torch.no_grad()

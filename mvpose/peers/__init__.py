@@ -1,0 +1,1 @@
+"""Pose networks of other makers: an adapter says what their files mean."""
