@@ -121,7 +121,7 @@ def _keypoints(checkpoint: dict[str, Any], exports: list[dict[str, Any]]) -> str
 def _published(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    header = ["model", "input", "M params", "GFLOPs", "AP", "source"]
+    header = ["model", "input", "M params", "GFLOPs", "MB", "AP", "measured on", "protocol", "source"]
     return markdown(header, [list(row.values()) for row in rows])
 
 

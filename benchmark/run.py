@@ -18,6 +18,7 @@ from mvpose.benchmark.accuracy import judge_rows
 from mvpose.benchmark.document import Document, Row
 from mvpose.benchmark.latency.subjects import Subject, subjects
 from mvpose.benchmark.machine import check_quiet, machine, watch
+from mvpose.benchmark.page.pictures import Picture, chosen_pictures
 from mvpose.benchmark.table import print_document
 from mvpose.cli import note, progress
 from mvpose.data.coco import load_keypoints
@@ -86,6 +87,7 @@ class Run:
         rows: of these on this machine's CPU, in their order.
         elsewhere: of these on a GPU or a phone, any number of each.
         marks: what disturbed the measurement.
+        pictures: of the page, drawn by a float network and by a rounded one.
     """
 
     def __init__(self, found: Sequence[Subject], plan: Plan) -> None:
@@ -93,6 +95,7 @@ class Run:
         self.rows: list[Row] = [subject.row for subject in found]
         self.elsewhere: list[Row] = []
         self.marks: list[str] = []
+        self.pictures: list[Picture] = []
         self.plan = plan
 
     def document(self) -> Document:
@@ -128,7 +131,7 @@ def perform(plan: Plan, outputs: Outputs) -> None:
         if plan.rounds:
             _time(measured, plan)
         if plan.accuracies.data is not None:
-            _judge(measured, plan.accuracies)
+            _judge(measured, plan.accuracies, drawing=outputs.html is not None)
 
 
 def _check(plan: Plan) -> None:
@@ -169,7 +172,7 @@ def _write(measured: Run, outputs: Outputs) -> None:
     if outputs.html:
         from mvpose.benchmark.page.page import write_page
 
-        write_page(document, outputs.html)
+        write_page(document, outputs.html, measured.pictures)
     for path in (outputs.json, outputs.csv, outputs.html):
         if path:
             print(f"written: {path}")
@@ -218,7 +221,7 @@ def _time_on_phone(measured: Run, plan: Plan) -> None:
             measured.elsewhere.append(replace(row, complexity=known))
 
 
-def _judge(measured: Run, wanted: Accuracies) -> None:
+def _judge(measured: Run, wanted: Accuracies, drawing: bool) -> None:
     assert wanted.data is not None
     protocol, threads = wanted.protocol, measured.plan.threads
     folder = resolve_data(wanted.data, wanted.split, partial(progress, label="drawing"))
@@ -235,6 +238,8 @@ def _judge(measured: Run, wanted: Accuracies) -> None:
 
         track = partial(progress, label="evaluating", total=len(measured.subjects))
         measured.rows = judge_rows(measured.subjects, measured.rows, judge, wanted.baseline, track)
+        if drawing:
+            measured.pictures = chosen_pictures(measured.subjects, people)
 
 
 def seconds(text: str) -> float:

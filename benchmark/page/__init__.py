@@ -1,0 +1,1 @@
+"""The report: a benchmark as one HTML file that needs nothing else."""
