@@ -22,6 +22,7 @@ def benchmark(
     threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     rounds: Annotated[int, Parameter(validator=Number(gte=0))] = 100,
     strict: Flag = False,
+    roofline: Flag = False,
     batch: Annotated[tuple[int, ...], Many] = (1, 64),
     mode: Annotated[tuple[Mode, ...], Many] = ("eager", "compile", "graphs"),
     precision: Annotated[tuple[Precision, ...], Many] = ("fp32", "tf32", "fp16", "bf16"),
@@ -68,6 +69,7 @@ def benchmark(
         threads: CPU threads of every runtime.
         rounds: batches that each model is timed on; 0 leaves latency out, else 10 or more.
         strict: refuse to measure while other programs use the processor.
+        roofline: measure the peak of each runtime and precision too, and each model's share of it.
         batch: crops at a time, on CUDA.
         mode: ways to run networks on CUDA.
         precision: arithmetic on CUDA.
@@ -113,6 +115,7 @@ def benchmark(
         threads=threads,
         rounds=rounds,
         strict=strict,
+        roofline=roofline,
         batches=batch,
         modes=mode,
         precisions=precision,

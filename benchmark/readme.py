@@ -3,6 +3,7 @@
     python -m mvpose.benchmark.readme README.md benchmark
     python -m mvpose.benchmark.readme docs/int8.md benchmark
     python -m mvpose.benchmark.readme docs/formats.md benchmark
+    python -m mvpose.benchmark.readme docs/benchmark.md benchmark
     python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
@@ -18,6 +19,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mvpose.benchmark.complexity_tables import blocks_table, complexity_table, published_table
+from mvpose.benchmark.document_tables import (
+    matrix_table,
+    profile_table,
+    self_check_table,
+    short_table,
+)
 from mvpose.benchmark.format_tables import formats_table, roads_table
 from mvpose.benchmark.quantisation_tables import (
     calibration_tables,
@@ -34,6 +42,19 @@ from mvpose.benchmark.training_tables import (
 from mvpose.files import write_text
 from mvpose.markdown import interval, markdown, percent
 
+AGAINST_VITPOSE = [
+    "vitpose-b.random.fp32.xml",
+    "vitpose-b.random.static_wi8_ai8_mixed_bf16.xml",
+    "mobilevitpose-s.random.fp32.tflite",
+    "mobilevitpose-s.random.static_wi8_ai8_mixed.tflite",
+    "mobilevitpose-xxs.fp32.tflite",
+    "mobilevitpose-xxs.static_wi8_ai8_mixed.tflite",
+    "mobilevitpose-xxs.static_wi8_ai8.tflite",
+    "movenet_lightning_int8.tflite",
+    "blazepose_lite_fp16.tflite",
+    "pp_tinypose_256x192.ncnn.param",
+]
+
 
 def tables(folder: Path) -> dict[str, str]:
     """The tables by the name of their marker.
@@ -45,7 +66,8 @@ def tables(folder: Path) -> dict[str, str]:
         path.stem: json.loads(path.read_text("utf-8"))
         for path in (folder / "results").glob("*.json")
     }
-    exports, checkpoint = found["export"], found["float"]
+    exports = [row for row in found["formats"] if row["format"] == "tflite"]
+    checkpoint, published = found["float"], folder / "published.csv"
     return {
         "files": _files(exports, found["benchmark"], checkpoint),
         "checkpoint": checkpoint_table(checkpoint, found["float_flip"], exports),
@@ -53,7 +75,14 @@ def tables(folder: Path) -> dict[str, str]:
         "ablation": ablation_table(found["ablation"]),
         "loader": loader_table(found["loader"]),
         "keypoints": _keypoints(checkpoint, exports),
-        "published": _published(folder / "published.csv"),
+        "published": _published(published),
+        "matrix": matrix_table(found["benchmark"]),
+        "vitpose": short_table(found["benchmark"], AGAINST_VITPOSE),
+        "self_check": self_check_table(found["self_check"]),
+        "profile": profile_table(found["profile"]),
+        "complexity": complexity_table(found["complexity"]),
+        "counted": published_table(found["complexity"], published),
+        "blocks": blocks_table(found["complexity"], "mobilevitpose-s", "256x256"),
         "calibration": calibration_tables(found["calibration"]),
         "sensitivity": sensitivity_table(found["sensitivity"]),
         "remedies": remedies_table(found["remedies"]),
@@ -73,10 +102,11 @@ def fill(text: str, contents: dict[str, str]) -> str:
 
 
 def _files(
-    exports: list[dict[str, Any]], timings: list[dict[str, Any]], checkpoint: dict[str, Any]
+    exports: list[dict[str, Any]], document: dict[str, Any], checkpoint: dict[str, Any]
 ) -> str:
-    by_file = {row["file"]: row for row in timings}
-    size = f"{timings[0]['size_bytes'] / 1e6:.1f}"
+    by_file = {row["file"]: row for row in document["rows"]}
+    torch = by_file[checkpoint["protocol"]["file"]]
+    size = f"{torch['size_bytes'] / 1e6:.1f}"
     ap = percent(checkpoint["ap"])
     rows = [["PyTorch, float (checkpoint in half precision)", size, "1.00", "", "", ap, ""]]
     for row in exports:
@@ -85,7 +115,7 @@ def _files(
             [
                 f"`{row['recipe']}`",
                 f"{row['inventory']['size_bytes'] / 1e6:.1f}",
-                f"{timing['speedup']:.2f}",
+                f"{torch['timing']['median_ms'] / timing['median_ms']:.2f}",
                 f"{parity['sqnr_db']:.1f}",
                 f"{parity['shift_median_px']:.2f} / {parity['shift_p95_px']:.2f}",
                 percent(row["accuracy"]["ap"]),
@@ -93,8 +123,8 @@ def _files(
             ]
         )
     header = ["file", "MB", "speed", "SQNR dB", "shift px median / p95", "AP", "AP - float [95 %]"]
-    accuracy, machine = checkpoint["protocol"], timings[0]["machine"]
-    timed = timings[0]["timing"]
+    accuracy, machine = checkpoint["protocol"], document["machine"]
+    timed = torch["timing"]
     note = (
         f"\nMeasured. AP: {accuracy['images']} images, {accuracy['people']} people, "
         f"{accuracy['boxes']} boxes, flip test {'on' if accuracy['flip_test'] else 'off'}, "
@@ -103,7 +133,7 @@ def _files(
         f"PyTorch eager (= 1), {timed['rounds']} interleaved rounds, "
         f"{timed['protocol']['threads']} thread, {machine['processor']}, "
         f"PyTorch {timed['protocol']['version']}, "
-        f"ai-edge-litert {timings[1]['timing']['protocol']['version']}.\n"
+        f"ai-edge-litert {by_file[exports[0]['file']]['timing']['protocol']['version']}.\n"
     )
     return markdown(header, rows) + note
 
@@ -121,7 +151,17 @@ def _keypoints(checkpoint: dict[str, Any], exports: list[dict[str, Any]]) -> str
 def _published(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    header = ["model", "input", "M params", "GFLOPs", "MB", "AP", "measured on", "protocol", "source"]
+    header = [
+        "model",
+        "input",
+        "M params",
+        "GFLOPs",
+        "MB",
+        "AP",
+        "measured on",
+        "protocol",
+        "source",
+    ]
     return markdown(header, [list(row.values()) for row in rows])
 
 

@@ -19,6 +19,7 @@ from mvpose.benchmark.document import Document, Row
 from mvpose.benchmark.latency.subjects import Subject, subjects
 from mvpose.benchmark.machine import check_quiet, machine, watch
 from mvpose.benchmark.page.pictures import Picture, chosen_pictures
+from mvpose.benchmark.roofline import with_peak
 from mvpose.benchmark.table import print_document
 from mvpose.cli import note, progress
 from mvpose.data.coco import load_keypoints
@@ -63,6 +64,7 @@ class Plan:
     threads: int
     rounds: int
     strict: bool
+    roofline: bool
     batches: tuple[int, ...]
     modes: tuple[str, ...]
     precisions: tuple[str, ...]
@@ -130,6 +132,9 @@ def perform(plan: Plan, outputs: Outputs) -> None:
     with _kept(measured, outputs):
         if plan.rounds:
             _time(measured, plan)
+        if plan.rounds and plan.roofline:
+            measured.rows = [with_peak(row) for row in measured.rows]
+            measured.elsewhere = [with_peak(row) for row in measured.elsewhere]
         if plan.accuracies.data is not None:
             _judge(measured, plan.accuracies, drawing=outputs.html is not None)
 

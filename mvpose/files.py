@@ -93,8 +93,7 @@ def check_writable(folder: Path) -> None:
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a model: all in a package's folder, an ``.xml`` or ``.param`` and its ``.bin``, or
-    itself."""
+    """The files of a model: all in a package's folder, a graph and its ``.bin``, or itself."""
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.is_file())
     weights = path.with_suffix(".bin")

@@ -83,7 +83,7 @@ def blocks(graph: QuantGraph) -> list[Block]:
         if graph.roles[node.name] is Role.SAME:
             block_of[node.name] = block_of[inputs(node)[0].name]
             continue
-        name, title = _place(f"{graph.path[node.name]} {_kind(node)}")
+        name, title = place(f"{graph.path[node.name]} {_kind(node)}")
         titles.setdefault(name, title)
         block_of[node.name] = name
         parameters = [n for n in node.all_input_nodes if not is_activation(n)]
@@ -101,7 +101,7 @@ def nodes_of(chosen: Iterable[Block]) -> frozenset[str]:
     return frozenset().union(*(block.nodes for block in chosen))
 
 
-def _place(where: str) -> tuple[str, str]:
+def place(where: str) -> tuple[str, str]:
     """Name and title of the block of an operator, from its module path and kind."""
     for pattern, name, title in RULES:
         if found := pattern.fullmatch(where):

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
+from mvpose.benchmark.untrained import random_pose_net
 from mvpose.checkpoint import save_checkpoint
 from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import write_synthetic
@@ -20,7 +19,6 @@ from mvpose.export.conversion import Conversions, conversions
 from mvpose.export.pipeline import Exported, Exporter
 from mvpose.export.targets.tflite import TFLiteTarget
 from mvpose.models.deploy import deploy
-from mvpose.models.pose import PoseNet
 from mvpose.quantize.calibration import drawn_calibration
 from mvpose.quantize.recipes import RECIPES
 from mvpose.runtime.load import load_float
@@ -37,34 +35,6 @@ EXPORTED = (
     "static_wi8_ai8_mixed",
     "static_wi8_ai8",
 )
-
-
-@torch.no_grad()
-def random_pose_net(spec: ModelSpec, seed: int = 0) -> PoseNet:
-    """A network whose activations stay near 1 and whose norms no mix-up of tensors leaves alone.
-
-    Convolutions and linear layers keep the variance of their input, and BatchNorm's statistics are
-    those of noise in three scales, so that no layer is saturated, dead or trivially zero.
-    """
-    torch.manual_seed(seed)
-    net = PoseNet(spec.network)
-    for module in net.modules():
-        weight: Any = getattr(module, "weight", None)
-        bias = getattr(module, "bias", None)
-        if isinstance(module, nn.ConvTranspose2d):
-            weight.normal_(0, (4 * module.in_channels) ** -0.5)  # each output sees 2 x 2 taps
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            weight.normal_(0, weight[0].numel() ** -0.5)
-        elif weight is not None:
-            weight.uniform_(0.6, 1.4)
-        if bias is not None:
-            bias.normal_(0, 0.2)
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # statistics of the batch below alone
-    width, height = spec.preprocess.size_wh
-    noise = [torch.randn(8, 3, height // cell, width // cell) for cell in (32, 8, 2)]
-    net.train()(sum(F.interpolate(n, (height, width), mode="bicubic") for n in noise))
-    return net.eval()
 
 
 @pytest.fixture(scope="session")

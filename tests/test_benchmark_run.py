@@ -135,7 +135,7 @@ def test_refuses_to_replace(checkpoint: Path, tmp_path: Path) -> None:
 def test_what_was_measured_is_kept(
     error: BaseException, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(benchmark_run, "_judge", fail)

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mvpose.benchmark.evaluation_speed import STEPS, TARGET_MS, evaluation_speed, time_steps
+from mvpose.benchmark.evaluation_speed import (
+    STEPS,
+    TARGET_MS,
+    TARGET_RATIO,
+    evaluation_speed,
+    time_steps,
+)
 from mvpose.data.coco import KeypointData
 from mvpose.errors import InputError
 from mvpose.results import ground_truth_boxes
@@ -32,6 +38,7 @@ def test_command(drawn_data: KeypointData, checkpoint: Path, tmp_path: Path) -> 
     document = json.loads(path.read_text())
     assert document["protocol"]["people"] == len(drawn_data.people)
     assert list(document["protocol"]["networks"]) == ["small.safetensors"]
+    assert document["whole_over_inference"]["small.safetensors"]["median"] > 1
     with pytest.raises(InputError, match="exists already"):
         evaluation_speed([str(checkpoint)], data=str(folder), rounds=1, json=path)
 
@@ -44,3 +51,9 @@ def test_committed_figures_meet_the_target() -> None:
     networks = [step["cpu_ms"] for name, step in steps.items() if name.startswith("network ")]
     assert networks
     assert 2 * beside["cpu_ms"] < min(networks)
+
+
+def test_committed_evaluations_are_hardly_longer_than_their_inference() -> None:
+    whole = json.loads(RESULT.read_text("utf-8"))["whole_over_inference"]
+    assert whole
+    assert max(found["median"] for found in whole.values()) < TARGET_RATIO

@@ -9,14 +9,22 @@ from mvpose.files import sha256
 from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README, CARD, INT8, FORMATS = (
+README, CARD, INT8, FORMATS, BENCHMARK = (
     (ROOT / name).read_text("utf-8")
-    for name in ("README.md", "mvpose/assets/MODEL_CARD.md", "docs/int8.md", "docs/formats.md")
+    for name in (
+        "README.md",
+        "mvpose/assets/MODEL_CARD.md",
+        "docs/int8.md",
+        "docs/formats.md",
+        "docs/benchmark.md",
+    )
 )
 
 
 @pytest.mark.parametrize(
-    "text", [README, CARD, INT8, FORMATS], ids=["README", "model card", "int8", "formats"]
+    "text",
+    [README, CARD, INT8, FORMATS, BENCHMARK],
+    ids=["README", "model card", "int8", "formats", "benchmark"],
 )
 def test_tables_are_those_of_the_results(text: str) -> None:
     assert fill(text, tables(ROOT / "benchmark")) == text
@@ -25,9 +33,11 @@ def test_tables_are_those_of_the_results(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        *((README, name) for name in ("files", "keypoints", "published", "loader")),
+        *((README, name) for name in ("files", "vitpose", "keypoints", "loader")),
         *((INT8, name) for name in ("calibration", "gate", "sensitivity", "remedies", "qat")),
         *((FORMATS, name) for name in ("formats", "roads")),
+        *((BENCHMARK, name) for name in ("matrix", "published", "complexity", "counted", "blocks")),
+        *((BENCHMARK, name) for name in ("self_check", "profile")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )
@@ -46,6 +56,9 @@ def test_the_card_is_of_the_checkpoint() -> None:
         "mvpose/training/recipes",
         "docs/int8.md",
         "docs/formats.md",
+        "docs/benchmark.md",
+        "docs/devices.md",
+        "docs/peers.md",
         "examples/keypoints.py",
     ],
 )

@@ -28,7 +28,7 @@ def test_never_trained_on_validation_people() -> None:
     assert {source["split"] for source in record["recipe"]["sources"]} == {"train"}
 
 
-@pytest.mark.parametrize("name", ["float", "export", "benchmark"])
+@pytest.mark.parametrize("name", ["float", "formats", "benchmark"])
 def test_results_are_of_this_checkpoint(name: str) -> None:
     text = (RESULTS / f"{name}.json").read_text("utf-8")
     assert sha256(SHIPPED) in text

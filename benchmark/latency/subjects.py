@@ -14,6 +14,7 @@ import torch
 
 from mvpose.benchmark.complexity import complexity
 from mvpose.benchmark.document import Row
+from mvpose.benchmark.file_counts import count_file
 from mvpose.errors import InputError
 from mvpose.files import size_bytes
 from mvpose.models.build import build_network
@@ -123,9 +124,18 @@ def _subject(name: str, opening: Callable[[], Runtime]) -> Subject:
         device=str(facts["device"]),
         random_weights=name.startswith(RANDOM) or ".random." in label,
         complexity=complexity(runtime.spec) if known else None,
+        operators=_operators(name),
     )
     weights = artefact.weights_sha256 if artefact else row.sha256
     return Subject(name, row, opening, weights, facts["runtime"] == EVALUATOR)
+
+
+def _operators(name: str) -> dict[str, int] | None:
+    try:
+        counts = None if name.startswith(RANDOM) else count_file(resolve(name))
+    except InputError:
+        return None
+    return counts.operators if counts else None
 
 
 def _size(runtime: Runtime, name: str) -> int:

@@ -38,7 +38,7 @@ def examine_onnx(path: Path) -> Report:
     """
     for package in ("onnx", "onnxruntime"):
         require(package, "onnx")
-    model = _load(path)
+    model = load_onnx(path)
     graph = OnnxGraph(model, path.parent)
     about = {entry.key: entry.value for entry in model.metadata_props}
     artefact, findings = read_description(about)
@@ -77,7 +77,7 @@ def examine_onnx(path: Path) -> Report:
     return Report(str(path), f"ONNX, {size_of(path)}", tuple(checked), ordered(findings))
 
 
-def _load(path: Path) -> Any:
+def load_onnx(path: Path) -> Any:
     import onnx
 
     try:

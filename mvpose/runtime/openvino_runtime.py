@@ -20,8 +20,9 @@ DEVICE = "CPU"
 class OpenVINORuntime:
     """An OpenVINO model as a Runtime, on the CPU.
 
-    What is not integer is computed in float32: where the processor has bfloat16, OpenVINO would
-    otherwise take that, and with it another accuracy.
+    What is not integer is computed in float32, or in bfloat16 where the file's recipe ends so: left
+    to itself, OpenVINO would take bfloat16 where the processor has it, and with it another
+    accuracy.
 
     Args:
         path: the ``.xml``; its ``.bin`` lies beside it.
@@ -43,13 +44,14 @@ class OpenVINORuntime:
 
             try:
                 model = core().read_model(path)
-                self._model = core().compile_model(model, DEVICE, settings(threads))
+                self.artefact = artefact or parse_artefact(_description(model), path)
+                floats = "bf16" if self.artefact.recipe.endswith("bf16") else "f32"
+                self._model = core().compile_model(model, DEVICE, settings(threads, floats))
             except RuntimeError as error:
                 raise InputError(
                     f"openvino {openvino.__version__} cannot load {path}: {_first_line(error)}",
                     "a file is damaged, or newer than this runtime: export it again, or update",
                 ) from error
-        self.artefact = artefact or parse_artefact(_description(model), path)
         self.spec = self.artefact.model
         self._request = self._model.create_infer_request()
         self.protocol: dict[str, str | int] = {
@@ -80,10 +82,14 @@ def core() -> Any:
     return openvino.Core()
 
 
-def settings(threads: int) -> dict[str, Any]:
-    """For ``compile_model``."""
+def settings(threads: int, floats: str = "f32") -> dict[str, Any]:
+    """For ``compile_model``.
+
+    Args:
+        floats: of what is not integer: "f32" or "bf16".
+    """
     return {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": floats,
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
