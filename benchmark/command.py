@@ -49,7 +49,7 @@ def benchmark(
 ) -> None:
     """Measure parameters, GFLOPs, size, latency and, given data, AP of models side by side.
 
-    All models take turns in one run and are opened anew five times; speed-ups refer to the first
+    All models take turns in one run and are opened anew six times; speed-ups refer to the first
     one, with 95 % intervals. What disturbed the machine is said with the figures.
 
     ```

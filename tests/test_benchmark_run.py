@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from safetensors.torch import load_file, save_file
 from mvpose.benchmark import run as benchmark_run
 from mvpose.benchmark.command import benchmark
 from mvpose.benchmark.document import Document, read_document
-from mvpose.benchmark.latency.cpu import OnePerson, time_rows
+from mvpose.benchmark.latency.cpu import OnePerson, opening_order, time_rows
 from mvpose.benchmark.latency.cuda import Variant, time_on_cuda
 from mvpose.benchmark.latency.subjects import subjects
 from mvpose.benchmark.run import seconds
 from mvpose.checkpoint import read_safetensors
 from mvpose.errors import InputError
 from mvpose.export.pipeline import Exported
+from mvpose.timing import GROUPS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 needs_cuda = pytest.mark.skipif(
@@ -99,6 +101,16 @@ def test_stages_add_up(checkpoint: Path) -> None:
     taken = np.stack(step.taken_ms)
     assert taken.shape == (3, 4) and (taken > 0).all()
     np.testing.assert_allclose(taken[:, :3].sum(1), taken[:, 3])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_opening_orders_are_balanced(count: int) -> None:
+    """Of any two models each is opened first as often."""
+    opened = [opening_order(count, number) for number in range(GROUPS)]
+    assert all(sorted(order) == list(range(count)) for order in opened)
+    places = np.array([np.argsort(order) for order in opened])
+    for one, other in combinations(range(count), 2):
+        assert 2 * (places[:, one] < places[:, other]).sum() == GROUPS
 
 
 def test_a_package_that_is_only_evaluated_has_no_latency(checkpoint: Path) -> None:

@@ -20,7 +20,7 @@ from mvpose.errors import InputError
 from mvpose.runtime.onnx_runtime import OnnxRuntime
 from mvpose.runtime.torch_runtime import TorchRuntime, normalise
 from mvpose.spec import ModelSpec
-from mvpose.timing import GROUPS, Step, Timing, inference, summaries, warm_up
+from mvpose.timing import GROUPS, Step, Timing, inference, orders, summaries, warm_up
 
 MODES = ("eager", "compile", "graphs")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
@@ -217,14 +217,13 @@ def _synchronised(step: Step) -> None:
 
 def _interleaved(steps: Sequence[Step], rounds: int) -> np.ndarray[Any, Any]:
     """(rounds, N) milliseconds between two events of the stream, in another order each round."""
-    rng = np.random.default_rng(0)
     start, end = (
         torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         for _ in range(2)
     )
     times_ms = np.empty((rounds, len(steps)))
-    for index in range(rounds):
-        for column in rng.permutation(len(steps)):
+    for index, order in zip(range(rounds), orders(len(steps)), strict=False):
+        for column in order:
             torch.cuda.synchronize()
             start.record()
             steps[column]()
