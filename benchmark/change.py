@@ -8,7 +8,7 @@ from math import exp, log
 from statistics import NormalDist
 from typing import Any, Literal
 
-from mvpose.benchmark.document import Document, Row
+from mvpose.benchmark.document import RUN_FACTS, Document, Row
 from mvpose.bootstrap import APDifference
 from mvpose.timing import Timing
 
@@ -17,16 +17,6 @@ Verdict = Literal["same", "better", "worse", "changed", "not resolved", "not com
 LEAST_SLOWDOWN = 0.02
 LEAST_GROWTH = 0.01
 WORKLOAD = ("runtime", "threads", "device", "precision")
-NOT_OF_THE_DATA = (
-    "model",
-    "runtime",
-    "version",
-    "device",
-    "threads",
-    "precision",
-    "file",
-    "sha256",
-)
 
 
 @dataclass(frozen=True)
@@ -223,7 +213,7 @@ def _workload(row: Row) -> dict[str, Any]:
 
 
 def _data(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in protocol.items() if key not in NOT_OF_THE_DATA}
+    return {key: value for key, value in protocol.items() if key not in RUN_FACTS}
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -17,6 +17,8 @@ from mvpose.timing import Timing
 
 SCHEMA = 1
 KIND = "mvpose-benchmark"
+RUN_FACTS = ("model", "runtime", "version", "device", "threads", "precision", "file", "sha256")
+"""What an accuracy's protocol says of the model and what ran it, and not of the data."""
 
 
 @dataclass(frozen=True, config=FROZEN)

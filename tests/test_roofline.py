@@ -123,7 +123,7 @@ def test_rows_get_the_peak_of_their_runtime() -> None:
     timing = Timing(10.0, 11.0, 12.0, 1.0, 1.0, 1.0, 5, {"runtime": "torch", "threads": 1})
     size = complexity(zoo_spec("mobilevitpose-xxs"))
     row = Row("a", "a", "torch", "fp32", "a", "", 1, complexity=size, timing=timing)
-    assert with_peak(row).peak_gmacs == measured_peak("torch", "fp32")
+    assert with_peak(row).peak_gmacs == measured_peak("torch", "fp32", 1, "cpu")
     foreign = replace(row, timing=replace(timing, protocol={"runtime": "ncnn", "threads": 1}))
     assert with_peak(foreign) == foreign
     assert with_peak(replace(row, timing=None)).peak_gmacs is None

@@ -79,7 +79,8 @@ def _measure(subjects: list[Subject], rounds: int, ticks: Iterable[int]) -> list
     begun: list[tuple[int, bool]] = []
     for number, part in enumerate(np.array_split(range(rounds), GROUPS)):
         opened = {place: _opened(subjects[place]) for place in opening_order(len(subjects), number)}
-        steps, begun = zip(*(opened[place] for place in range(len(subjects))), strict=True)
+        steps = [opened[place][0] for place in range(len(subjects))]
+        begun = [opened[place][1] for place in range(len(subjects))]
         interleave(steps, len(part), lambda numbers: _ticked(numbers, ticks), number)
         taken.append(np.stack([step.taken_ms[-len(part) :] for step in steps], axis=1))
         protocols = [step.runtime.protocol for step in steps]

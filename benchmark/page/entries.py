@@ -5,22 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from mvpose.benchmark.document import Document, Row
+from mvpose.benchmark.document import RUN_FACTS, Document, Row
 from mvpose.evaluation import Accuracy
 
 COLOURS = 8
-OF_THE_MODEL = (
-    "model",
-    "runtime",
-    "version",
-    "device",
-    "threads",
-    "precision",
-    "file",
-    "sha256",
-    "input",
-    "decode",
-)
+OF_THE_MODEL = (*RUN_FACTS, "input", "decode")
 
 
 @dataclass(frozen=True)
