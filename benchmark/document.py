@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mvpose.benchmark.complexity import Complexity
 from mvpose.bootstrap import Comparison
 from mvpose.errors import InputError
 from mvpose.evaluation import Accuracy
+from mvpose.files import write_text
 from mvpose.spec import FROZEN, Record
 from mvpose.timing import Timing
 
@@ -115,6 +117,13 @@ class Document(Record):
     baseline: str | None = None
     kind: str = KIND
     schema: int = SCHEMA
+
+
+def write_document(document: Document, path: Path) -> None:
+    """As JSON, a line for each row."""
+    head = replace(document, rows=()).to_json()
+    rows = ",\n".join(row.to_json() for row in document.rows)
+    write_text(path, head.replace('"rows":[]', f'"rows":[\n{rows}\n]', 1) + "\n")
 
 
 def read_document(path: Path) -> Document:

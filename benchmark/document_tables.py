@@ -94,7 +94,7 @@ def _speed(row: Row) -> list[str]:
     share = f"{100 * achieved / row['peak_gmacs']:.0f} %" if row["peak_gmacs"] else ""
     run = timing["protocol"]
     return [
-        f"{run['runtime']} {run['version']}",
+        f"{run['runtime']} {str(run['version']).partition('-')[0]}",
         megabytes,
         f"{timing['median_ms']:.1f}",
         f"{timing['speedup']:.2f} [{timing['speedup_low']:.2f}, {timing['speedup_high']:.2f}]",

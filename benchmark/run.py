@@ -15,7 +15,7 @@ from pathlib import Path
 from pycocotools.cocoeval import COCOeval
 
 from mvpose.benchmark.accuracy import judge_rows
-from mvpose.benchmark.document import Document, Row
+from mvpose.benchmark.document import Document, Row, write_document
 from mvpose.benchmark.latency.subjects import Subject, subjects
 from mvpose.benchmark.machine import check_quiet, machine, watch
 from mvpose.benchmark.page.pictures import Picture, chosen_pictures
@@ -26,7 +26,6 @@ from mvpose.data.coco import load_keypoints
 from mvpose.data.synthetic import PREFIX, resolve_data
 from mvpose.errors import InputError
 from mvpose.evaluation import Accuracy, evaluate
-from mvpose.files import write_text
 from mvpose.protocol import Protocol
 from mvpose.runtime.base import Runtime
 from mvpose.spec import COCO17
@@ -169,7 +168,7 @@ def _write(measured: Run, outputs: Outputs) -> None:
     document = measured.document()
     print_document(document)
     if outputs.json:
-        write_text(outputs.json, document.to_json(indent=1) + "\n")
+        write_document(document, outputs.json)
     if outputs.csv:
         from mvpose.benchmark.csv_table import write_csv
 

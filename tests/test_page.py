@@ -104,8 +104,8 @@ def test_all_rows_marks_and_reasons_are_said(document: Document, page: str) -> N
     for said in (
         *document.marks,
         "No. 6, XXS int8.tflite: doubtful: another process took 31 % of the core",
-        "No. 8, ViTPose-B fp32.onnx: random weights: only size and speed mean something",
-        "No. 12, XXS fp32.xml: failed: the runtime refuses the file: unsupported opset",
+        "No. 8, ViTPose-B fp32.onnx; No. 9, S mixed.tflite: random weights: only size",
+        "No. 12, XXS fp32.xml: not measured: the runtime refuses the file: unsupported opset",
         "No. 13, XXS fp16.mlpackage: not measured yet",
         "Something disturbed the run: its figures are doubtful.",
     ):
@@ -243,6 +243,26 @@ def test_what_is_said_of_dominance(
     elsewhere = replace(document, rows=(ours, replace(rival, device="phone")))
     (finding,) = measured_findings(entries(elsewhere), None)
     assert finding.dominated is None and finding.sentence.startswith("stands alone")
+
+
+def test_files_of_one_fate_stand_together() -> None:
+    rng, times = np.random.default_rng(0), np.full(20, 10.0)
+    first = replace(
+        bare().rows[0], timing=timing(times, times), accuracy=accuracy(rng, 0.43), size_bytes=5000
+    )
+    ours = [replace(first, label=f"file {n}", marks=("warm",)) for n in range(4)]
+    rival = replace(
+        first,
+        label="rival",
+        model="rival",
+        timing=timing(times / 9, times),
+        accuracy=accuracy(rng, 0.6),
+    )
+    document = replace(bare(), rows=(*ours[:3], rival, ours[3]))
+    (finding,) = measured_findings(entries(document), None)
+    assert finding.subject.startswith("No. 1 to 3, 5 (")
+    assert finding.sentence.startswith("are dominated by No. 4, rival (9.00 times as fast")
+    assert "No. 1 to 3, 5: doubtful: warm" in Parsed(render(document)).text
 
 
 def test_a_paired_interval_resolves_what_single_ones_do_not() -> None:

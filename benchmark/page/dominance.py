@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mvpose.benchmark.page.entries import Entry
+from mvpose.benchmark.page.entries import Entry, named
 from mvpose.benchmark.page.published import Published
 from mvpose.evaluation import Accuracy
 
@@ -32,17 +32,36 @@ class Finding:
     dominated: bool | None
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What measured models do to one.
+
+    Attributes:
+        kind: "alone" (nothing to compare with), "dominated", "unsure" or "free".
+        rivals: numbers of the rows that do it.
+    """
+
+    kind: str
+    rivals: tuple[int, ...]
+
+
 def measured_findings(found: Sequence[Entry], baseline: str | None) -> list[Finding]:
-    """What other measured models do to each of ours.
+    """What other measured models do to each of ours; files of one model with the same fate stand
+    together.
 
     Args:
         found: all rows.
         baseline: the label that ``against_baseline`` refers to.
     """
+    fates: dict[tuple[str, str, Fate], list[Entry]] = {}
+    for entry in found:
+        if _is_ours(entry.row.model) and entry.known_accuracy and entry.row.timing:
+            key = entry.row.model, str(entry.group), _fate(entry, found, baseline)
+            fates.setdefault(key, []).append(entry)
+    by_number = {entry.number: entry for entry in found}
     return [
-        _measured(entry, found, baseline)
-        for entry in found
-        if _is_ours(entry.row.model) and entry.known_accuracy and entry.row.timing
+        _finding(group, device, fate, [by_number[number] for number in fate.rivals])
+        for (_, device, fate), group in fates.items()
     ]
 
 
@@ -63,36 +82,37 @@ def published_findings(published: Sequence[Published]) -> list[Finding]:
     return findings
 
 
-def _measured(entry: Entry, found: Sequence[Entry], baseline: str | None) -> Finding:
-    subject = f"No. {entry.number}, {entry.row.label} ({entry.group})"
+def _fate(entry: Entry, found: Sequence[Entry], baseline: str | None) -> Fate:
     others = [o for o in found if o.row.model != entry.row.model and _same_protocol(o, entry)]
     if not others:
-        sentence = (
-            "stands alone: no other model has both a latency and an AP on this device and data."
-        )
-        return Finding(subject, sentence, None)
+        return Fate("alone", ())
     rivals = [
         other
         for other in others
         if _not_slower(other, entry) and 0 < other.row.size_bytes <= entry.row.size_bytes
     ]
     verdicts = {r.number: _more_accurate(r, entry, baseline) for r in rivals}
-    better = [r for r in rivals if verdicts[r.number]]
-    unsure = [r for r in rivals if verdicts[r.number] is None]
+    better = tuple(number for number, verdict in verdicts.items() if verdict)
+    unsure = tuple(number for number, verdict in verdicts.items() if verdict is None)
     if better:
-        names = _listed([_rival(r, entry) for r in better])
-        return Finding(
-            subject, f"is dominated by {names}: not slower, not bigger, higher AP.", True
-        )
-    if unsure:
-        names = _listed([_rival(r, entry) for r in unsure])
-        return Finding(
-            subject,
-            f"may be dominated by {names}: not slower and not bigger, but the difference in AP is "
-            "not resolved by these images.",
-            None,
-        )
-    return Finding(subject, "is dominated by no other model measured on the same device.", False)
+        return Fate("dominated", better)
+    return Fate("unsure", unsure) if unsure else Fate("free", ())
+
+
+def _finding(group: Sequence[Entry], device: str, fate: Fate, rivals: Sequence[Entry]) -> Finding:
+    subject = f"{named(group)} ({group[0].row.model}, {device})"
+    verb, stands = ("is", "stands") if len(group) == 1 else ("are", "stand")
+    names = _listed([_rival(rival, group) for rival in rivals]) if rivals else ""
+    sentences = {
+        "alone": f"{stands} alone: no other model has both a latency and an AP on this device and "
+        "data.",
+        "dominated": f"{verb} dominated by {names}: not slower, not bigger, higher AP.",
+        "unsure": f"may be dominated by {names}: not slower and not bigger, but the difference in "
+        "AP is not resolved by these images.",
+        "free": f"{verb} dominated by no other model measured on the same device.",
+    }
+    dominated = {"dominated": True, "free": False}.get(fate.kind)
+    return Finding(subject, sentences[fate.kind], dominated)
 
 
 def _same_protocol(first: Entry, second: Entry) -> bool:
@@ -122,16 +142,23 @@ def _interval(accuracy: Accuracy | None) -> tuple[float, float] | None:
     return accuracy.ap_interval if accuracy else None
 
 
-def _rival(other: Entry, entry: Entry) -> str:
-    mine, theirs = entry.row.timing, other.row.timing
-    own_ap, other_ap = entry.known_accuracy, other.known_accuracy
-    assert mine and theirs and own_ap and other_ap
+def _rival(other: Entry, group: Sequence[Entry]) -> str:
+    theirs, their_ap = other.row.timing, other.known_accuracy
+    assert theirs and their_ap
+    times = [e.row.timing.median_ms / theirs.median_ms for e in group if e.row.timing]
+    sizes = [entry.row.size_bytes / 1e6 for entry in group]
+    aps = [100 * entry.known_accuracy.ap for entry in group if entry.known_accuracy]
     return (
         f"No. {other.number}, {other.row.label} "
-        f"({mine.median_ms / theirs.median_ms:.2f} times as fast, "
-        f"{other.row.size_bytes / 1e6:.1f} against {entry.row.size_bytes / 1e6:.1f} MB, "
-        f"AP {100 * other_ap.ap:.1f} against {100 * own_ap.ap:.1f})"
+        f"({_span(times, '.2f')} times as fast, "
+        f"{other.row.size_bytes / 1e6:.1f} against {_span(sizes, '.1f')} MB, "
+        f"AP {100 * their_ap.ap:.1f} against {_span(aps, '.1f')})"
     )
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    low, high = f"{min(values):{form}}", f"{max(values):{form}}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _dominates(other: Published, own: Published) -> bool:

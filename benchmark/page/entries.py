@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -9,6 +10,7 @@ from mvpose.benchmark.document import RUN_FACTS, Document, Row
 from mvpose.evaluation import Accuracy
 
 COLOURS = 8
+FEW = 2
 OF_THE_MODEL = (*RUN_FACTS, "input", "decode")
 
 
@@ -134,3 +136,17 @@ def _accuracy(row: Row) -> Accuracy | None:
     if row.random_weights or found is None or not (isfinite(found.ap) and found.ap >= 0):
         return None
     return found
+
+
+def named(group: Sequence[Entry]) -> str:
+    """Rows by number: with their labels where there are few, else "No. 2 to 5, 9"."""
+    if len(group) <= FEW:
+        return "; ".join(f"No. {entry.number}, {entry.row.label}" for entry in group)
+    runs: list[list[int]] = []
+    for number in sorted(entry.number for entry in group):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    spans = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return f"No. {', '.join(spans)}"

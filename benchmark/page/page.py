@@ -12,7 +12,7 @@ from mvpose.benchmark.csv_table import flatten
 from mvpose.benchmark.document import Document
 from mvpose.benchmark.page import figures, tables
 from mvpose.benchmark.page.dominance import measured_findings, published_findings
-from mvpose.benchmark.page.entries import Entry, describe_ap, entries, timed_groups
+from mvpose.benchmark.page.entries import Entry, describe_ap, entries, named, timed_groups
 from mvpose.benchmark.page.pictures import Picture
 from mvpose.benchmark.page.published import read_published
 from mvpose.benchmark.page.text import printable, printable_document
@@ -101,9 +101,13 @@ def summary(document: Document, found: Sequence[Entry]) -> str:
     return " ".join(parts)
 
 
-def _troubles(found: Sequence[Entry]) -> list[tuple[Entry, list[str]]]:
-    """The rows with a remark, and what it is."""
-    return [(entry, remarks) for entry in found if (remarks := tables.remarks(entry.row))]
+def _troubles(found: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Rows with remarks, and what these are; many rows of which the same is said stand together."""
+    by_text: dict[str, list[Entry]] = {}
+    for entry in found:
+        if remarks := tables.remarks(entry.row):
+            by_text.setdefault("; ".join(remarks), []).append(entry)
+    return [(named(group), text) for text, group in by_text.items()]
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

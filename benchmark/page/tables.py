@@ -121,7 +121,7 @@ def remarks(row: Row) -> list[str]:
     """What must be known of a row before its figures are read."""
     found = []
     if row.error:
-        found.append(f"failed: {row.error}")
+        found.append(f"not measured: {row.error}")
     elif row.timing is None and row.accuracy is None:
         found.append(NOT_YET)
     if row.random_weights:
