@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pycocotools.cocoeval import COCOeval
@@ -24,8 +24,8 @@ def judge_rows(
     judge: Judge,
     baseline: str | None = None,
     track: Callable[[Iterable[Subject]], Iterable[Subject]] = iter,
-) -> list[Row]:
-    """Add accuracy and differences to the rows.
+) -> Iterator[list[Row]]:
+    """Add accuracy and differences to the rows; gives all of them after each model.
 
     Args:
         subjects: what the rows are of, in their order.
@@ -34,18 +34,18 @@ def judge_rows(
         baseline: name of the subject that all others are compared with.
         track: wraps the subjects, to show progress.
     """
-    found: list[Row] = []
+    found = list(rows)
     matches: dict[int, COCOeval] = {}
     for place, (subject, row) in enumerate(zip(track(subjects), rows, strict=True)):
         if subject.row.error is None and not row.random_weights:
             try:
                 accuracy, matches[place] = judge(subject.open())
-                row = replace(row, accuracy=accuracy)
+                found[place] = replace(row, accuracy=accuracy)
             except InputError as error:
-                row = replace(row, error=f"AP: {error.what}")
-        found.append(row)
+                found[place] = replace(row, error=f"AP: {error.what}")
+        yield found
     other = next((p for p, subject in enumerate(subjects) if subject.name == baseline), None)
-    return [
+    yield [
         replace(
             row,
             against_float=_difference(matches, float_of(subjects, place), place),

@@ -70,7 +70,7 @@ def benchmark(
         rounds: batches that each model is timed on; 0 leaves latency out, else 10 or more.
         strict: refuse to measure while other programs use the processor.
         roofline: measure the peak of each runtime and precision too, and each model's share of it.
-        batch: crops at a time, on CUDA.
+        batch: crops at a time, of networks on CUDA.
         mode: ways to run networks on CUDA.
         precision: arithmetic on CUDA.
         benchmark_binary: TensorFlow Lite's or LiteRT's benchmark_model for the phone; see
@@ -96,8 +96,9 @@ def benchmark(
             code 1 if anything did. Nothing is measured.
         overwrite: replace existing files.
     """
-    from mvpose.benchmark.run import Accuracies, Outputs, Phone, Plan, perform
-    from mvpose.files import check_new
+    from mvpose.benchmark.plan import Accuracies, Outputs, Phone, Plan
+    from mvpose.benchmark.run import perform
+    from mvpose.files import check_new, check_writable
     from mvpose.protocol import Protocol
 
     if compare:
@@ -106,6 +107,7 @@ def benchmark(
     for path in (json, csv, html):
         if path:
             check_new(path, overwrite)
+            check_writable(path.parent)
     protocol = Protocol(
         boxes, detector, detector_score, flip, decode, input_size, single_person, limit
     )

@@ -18,18 +18,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
 
 from mvpose.benchmark.change import Change, accuracy, failures, latency, name, sizes
 from mvpose.benchmark.document import Document, Row
 
-Key = tuple[str, str, int, str, str, int]
+Key = tuple[str, str, int, int]
 
 CONFIDENCE = 0.95
 
 
 def compare_documents(old: Document, new: Document) -> list[Change]:
-    """Compare the rows of two documents, paired by label, device, batch, threads and precision."""
+    """Compare the rows of two documents, paired by label, device and batch."""
     before, after = _by_key(old), _by_key(new)
     paired = [(before[key], after[key]) for key in before if key in after]
     changes = [
@@ -81,10 +80,9 @@ def print_changes(changes: Sequence[Change]) -> None:
 def _by_key(document: Document) -> dict[Key, Row]:
     """Rows that are alike in everything are told apart by their order."""
     rows: dict[Key, Row] = {}
-    seen: Counter[tuple[Any, ...]] = Counter()
+    seen: Counter[tuple[str, str, int]] = Counter()
     for row in document.rows:
-        threads = "" if row.timing is None else str(row.timing.protocol.get("threads", ""))
-        alike = (row.label, row.device, row.batch, threads, row.precision)
+        alike = (row.label, row.device, row.batch)
         rows[(*alike, seen[alike])] = row
         seen[alike] += 1
     return rows

@@ -80,7 +80,7 @@ def read_description(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("mvpose.json"))
-    except (zipfile.BadZipFile, KeyError):
+    except (zipfile.BadZipFile, KeyError, ValueError):
         return None
     except OSError as error:
         fail(f"cannot read {path}: {error.strerror}", "check the path")
@@ -207,7 +207,8 @@ def machine() -> dict[str, Any]:
 
 def peak_memory_mb() -> float:
     """Of this process so far; Linux counts in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def measure(path: Path, threads: int, rounds: int, golden_path: Path | None) -> dict[str, Any]:
@@ -223,6 +224,7 @@ def measure(path: Path, threads: int, rounds: int, golden_path: Path | None) -> 
         first_ms = time_ms(lambda: model.run(crop))
     except RuntimeError as error:
         fail(f"{model.package} cannot run {path}: {error}", "install a newer one")
+    golden = compare(model, golden_path) if golden_path is not None else None
     runs, settled = warm_up(lambda: model.run(crop))
     samples = [time_ms(lambda: model.run(crop)) for _ in range(rounds)]
     told: dict[str, Any] = {
@@ -234,9 +236,9 @@ def measure(path: Path, threads: int, rounds: int, golden_path: Path | None) -> 
         "temperature_after_c": temperature_c(),
     }
     marks = [] if settled else ["warming up did not settle"]
-    if golden_path is not None:
-        told["golden"] = compare(model, golden_path)
-        if told["golden"].pop("sha256") != sha256:
+    if golden is not None:
+        told["golden"] = golden
+        if golden.pop("sha256") != sha256:
             marks.append("the golden vectors are those of another file")
     name = machine()["processor"]
     protocol = {"runtime": model.package, "device": name, "threads": threads}
@@ -292,8 +294,11 @@ def main() -> None:
         "schema": 1,
     }
     print(json.dumps(document, indent=1))
-    if given.json:
-        given.json.write_text(json.dumps(document, indent=1) + "\n")
+    try:
+        if given.json:
+            given.json.write_text(json.dumps(document, indent=1) + "\n")
+    except OSError as error:
+        fail(f"cannot write {given.json}: {error.strerror}", "the result is printed above")
 
 
 if __name__ == "__main__":

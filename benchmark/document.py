@@ -106,6 +106,7 @@ class Document(Record):
         reference: label of the row that ratios of latency refer to.
         baseline: label of the row that differences in AP refer to, where there is one.
         rows: in the order asked for.
+        ended_early: why what was not measured any more is missing.
     """
 
     created: str
@@ -115,6 +116,7 @@ class Document(Record):
     rows: tuple[Row, ...]
     marks: tuple[str, ...] = ()
     baseline: str | None = None
+    ended_early: str | None = None
     kind: str = KIND
     schema: int = SCHEMA
 

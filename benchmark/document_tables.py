@@ -125,7 +125,7 @@ def _note(document: dict[str, Any]) -> str:
             f"{judged['boxes']} boxes, flip test {'on' if judged['flip_test'] else 'off'}."
         )
     if doubtful:
-        text += f" {doubtful} rows drifted by more than 5 % while they were timed."
+        text += f" {doubtful} rows are marked as doubtful."
     return text + _disturbed(document["marks"]) + "\n"
 
 

@@ -108,7 +108,10 @@ def with_peak(row: Row) -> Row:
     precision = str(run["precision"]) if row.device == "cuda" else arithmetic(row.precision)
     if precision not in PRECISIONS.get(runtime, ()) or (runtime != "torch" and row.device != "cpu"):
         return row
-    peak = measured_peak(runtime, precision, int(run.get("threads", 1)), row.device)
+    try:
+        peak = measured_peak(runtime, precision, int(run.get("threads", 1)), row.device)
+    except InputError as error:
+        return replace(row, marks=(*row.marks, f"no peak: {error.what}"))
     return replace(row, peak_gmacs=peak)
 
 
@@ -229,9 +232,10 @@ def _exported(suffix: str, width: int, precision: str, folder: Path) -> Path:
 
 
 def _in_onnxruntime(width: int, precision: str, threads: int, folder: Path) -> Callable[[], Any]:
-    from mvpose.runtime.onnx_runtime import open_session
+    from mvpose.runtime.onnx_runtime import CPU, open_session
 
     session = open_session(_exported(".onnx", width, precision, folder), threads)
+    session.set_providers([CPU])
     given = {session.get_inputs()[0].name: np.ones((1, 3, SIDE_PX, SIDE_PX), np.float32)}
     return lambda: session.run(None, given)
 

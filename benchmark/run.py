@@ -1,12 +1,11 @@
-"""One run of the benchmark: what to measure, in which order, and what is kept if it ends early."""
+"""One run of the benchmark: what is measured in which order, and what is kept if it ends early."""
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -15,69 +14,24 @@ from pathlib import Path
 from pycocotools.cocoeval import COCOeval
 
 from mvpose.benchmark.accuracy import judge_rows
+from mvpose.benchmark.csv_table import write_csv
 from mvpose.benchmark.document import Document, Row, write_document
 from mvpose.benchmark.latency.subjects import Subject, subjects
 from mvpose.benchmark.machine import check_quiet, machine, watch
+from mvpose.benchmark.page.page import write_page
 from mvpose.benchmark.page.pictures import Picture, chosen_pictures
+from mvpose.benchmark.plan import Accuracies, Outputs, Plan, check_plan, seconds
 from mvpose.benchmark.roofline import with_peak
 from mvpose.benchmark.table import print_document
 from mvpose.cli import note, progress
-from mvpose.data.coco import load_keypoints
+from mvpose.data.coco import KeypointData, load_keypoints
 from mvpose.data.synthetic import PREFIX, resolve_data
 from mvpose.errors import InputError
 from mvpose.evaluation import Accuracy, evaluate
-from mvpose.protocol import Protocol
+from mvpose.peers.adapter import split_adapter
+from mvpose.results import Boxes
 from mvpose.runtime.base import Runtime
 from mvpose.spec import COCO17
-
-FEWEST_ROUNDS = 10
-ADB = "adb"
-
-
-@dataclass(frozen=True)
-class Phone:
-    """How to measure on a phone; see ``mvpose-benchmark --help``."""
-
-    binary: Path | None
-    accelerators: tuple[str, ...]
-    sustained: str | None
-    cool_c: float
-
-
-@dataclass(frozen=True)
-class Accuracies:
-    """Where to measure AP, and how; see ``mvpose-benchmark --help``."""
-
-    data: str | None
-    split: str
-    baseline: str | None
-    protocol: Protocol
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to measure; see ``mvpose-benchmark --help``."""
-
-    models: tuple[str, ...]
-    device: str
-    threads: int
-    rounds: int
-    strict: bool
-    roofline: bool
-    batches: tuple[int, ...]
-    modes: tuple[str, ...]
-    precisions: tuple[str, ...]
-    phone: Phone
-    accuracies: Accuracies
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Files to write; None where there is to be none."""
-
-    json: Path | None
-    csv: Path | None
-    html: Path | None
 
 
 class Run:
@@ -89,6 +43,7 @@ class Run:
         elsewhere: of these on a GPU or a phone, any number of each.
         marks: what disturbed the measurement.
         pictures: of the page, drawn by a float network and by a rounded one.
+        ended: why the run ended early, if it did.
     """
 
     def __init__(self, found: Sequence[Subject], plan: Plan) -> None:
@@ -97,6 +52,7 @@ class Run:
         self.elsewhere: list[Row] = []
         self.marks: list[str] = []
         self.pictures: list[Picture] = []
+        self.ended: str | None = None
         self.plan = plan
 
     def document(self) -> Document:
@@ -112,6 +68,7 @@ class Run:
             reference=timed[0] if timed else rows[0].label,
             rows=tuple(rows),
             marks=tuple(self.marks),
+            ended_early=self.ended,
             baseline=next((s.row.label for s in self.subjects if s.name == baseline), None),
         )
 
@@ -122,33 +79,29 @@ def perform(plan: Plan, outputs: Outputs) -> None:
     Raises:
         InputError: options that don't go together, no such device, or no model could be opened.
     """
-    _check(plan)
+    check_plan(plan)
+    if plan.device == "cuda":
+        from mvpose.benchmark.latency.cuda import check_cuda
+
+        check_cuda()
     if plan.strict:
         check_quiet()
     measured = Run(subjects(plan.models, plan.threads), plan)
     if all(subject.row.error for subject in measured.subjects):
         raise InputError(f"no model could be opened: {measured.rows[0].error}")
-    with _kept(measured, outputs):
-        if plan.rounds:
-            _time(measured, plan)
-        if plan.rounds and plan.roofline:
-            measured.rows = [with_peak(row) for row in measured.rows]
-            measured.elsewhere = [with_peak(row) for row in measured.elsewhere]
-        if plan.accuracies.data is not None:
-            _judge(measured, plan.accuracies, drawing=outputs.html is not None)
-
-
-def _check(plan: Plan) -> None:
-    if 0 < plan.rounds < FEWEST_ROUNDS:
-        raise InputError(
-            f"--rounds {plan.rounds} tells nothing", f"give {FEWEST_ROUNDS} or more, or 0"
-        )
-    if plan.device not in ("cpu", "cuda", ADB) and not plan.device.startswith(f"{ADB}:"):
-        raise InputError(f"no device {plan.device!r}", "give cpu, cuda, adb or adb:SERIAL")
-    plan.accuracies.protocol.check()
-    baseline = plan.accuracies.baseline
-    if baseline and baseline not in plan.models:
-        raise InputError(f"--baseline {baseline} is not among the models", "name it there too")
+    for subject in measured.subjects:
+        if subject.name == plan.accuracies.baseline and subject.row.error:
+            raise InputError(f"the baseline can't be opened: {subject.row.error}")
+    with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
+        judged = _judged_data(plan.accuracies, plan.threads, Path(work))
+        with _kept(measured, outputs):
+            if plan.rounds:
+                _time(measured, plan)
+            if plan.rounds and plan.roofline:
+                measured.rows = [with_peak(row) for row in measured.rows]
+                measured.elsewhere = [with_peak(row) for row in measured.elsewhere]
+            if judged is not None:
+                _judge(measured, plan.accuracies, *judged, drawing=outputs.html is not None)
 
 
 @contextmanager
@@ -156,30 +109,32 @@ def _kept(measured: Run, outputs: Outputs) -> Iterator[None]:
     """Print and write what there is, also where the block fails."""
     try:
         yield
-    except (InputError, KeyboardInterrupt) as error:
-        reason = error.what if isinstance(error, InputError) else "interrupted"
-        measured.marks.append(f"the run ended early: {reason}")
+    except BaseException as error:
+        measured.ended = error.what if isinstance(error, InputError) else type(error).__name__
         _write(measured, outputs)
         raise
     _write(measured, outputs)
 
 
 def _write(measured: Run, outputs: Outputs) -> None:
+    """Print and write; a file that can't be written keeps none of the others from it."""
     document = measured.document()
     print_document(document)
-    if outputs.json:
-        write_document(document, outputs.json)
-    if outputs.csv:
-        from mvpose.benchmark.csv_table import write_csv
-
-        write_csv(document, outputs.csv)
-    if outputs.html:
-        from mvpose.benchmark.page.page import write_page
-
-        write_page(document, outputs.html, measured.pictures)
-    for path in (outputs.json, outputs.csv, outputs.html):
-        if path:
+    failures = []
+    for path, write in (
+        (outputs.json, partial(write_document, document)),
+        (outputs.csv, partial(write_csv, document)),
+        (outputs.html, partial(write_page, document, pictures=measured.pictures)),
+    ):
+        if path is None:
+            continue
+        try:
+            write(path=path)
             print(f"written: {path}")
+        except InputError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def _time(measured: Run, plan: Plan) -> None:
@@ -188,13 +143,16 @@ def _time(measured: Run, plan: Plan) -> None:
 
         track = partial(progress, label="timing", total=plan.rounds)
         with watch(measured.marks):
-            measured.rows = time_rows(measured.subjects, plan.rounds, track)
+            for rows in time_rows(measured.subjects, plan.rounds, track):
+                measured.rows = rows
     elif plan.device == "cuda":
         from mvpose.benchmark.latency.cuda import time_on_cuda
 
         choices = plan.batches, plan.modes, plan.precisions
         track = partial(progress, label="variants")
-        measured.elsewhere += time_on_cuda(measured.subjects, plan.rounds, *choices, track)
+        with watch(measured.marks):
+            for row in time_on_cuda(measured.subjects, plan.rounds, *choices, track):
+                measured.elsewhere.append(row)
     else:
         _time_on_phone(measured, plan)
 
@@ -202,14 +160,17 @@ def _time(measured: Run, plan: Plan) -> None:
 def _time_on_phone(measured: Run, plan: Plan) -> None:
     from mvpose.benchmark.phone.run import measure_on_phone
 
-    phone = plan.phone
-    if phone.binary is None:
-        raise InputError(
-            "a phone needs the program that runs files there",
-            "give --benchmark-binary; docs/devices.md tells where to get it",
-        )
+    phone, files = plan.phone, []
+    assert phone.binary is not None
+    for subject in measured.subjects:
+        _, path = split_adapter(subject.name)
+        if path.suffix == ".tflite" and path.is_file():
+            files.append(path)
+        else:
+            reason = subject.row.error or "only .tflite files run on a phone"
+            measured.elsewhere.append(replace(subject.row, device=plan.device, error=reason))
     rows = measure_on_phone(
-        [Path(name) for name in plan.models],
+        files,
         serial=plan.device.partition(":")[2] or None,
         binary=phone.binary,
         accelerators=phone.accelerators,
@@ -220,39 +181,40 @@ def _time_on_phone(measured: Run, plan: Plan) -> None:
     with closing(rows):
         for row in rows:
             note(f"{row.label}: {row.error or 'measured'}")
-            subject = next((s for s in measured.subjects if s.row.file == row.file), None)
-            known = subject.row.complexity if subject else None
-            measured.elsewhere.append(replace(row, complexity=known))
+            subject = next(s for s in measured.subjects if s.row.file == row.file)
+            known = {"complexity": subject.row.complexity, "operators": subject.row.operators}
+            measured.elsewhere.append(replace(row, **known))  # type: ignore[arg-type]
 
 
-def _judge(measured: Run, wanted: Accuracies, drawing: bool) -> None:
-    assert wanted.data is not None
-    protocol, threads = wanted.protocol, measured.plan.threads
+def _judged_data(
+    wanted: Accuracies, threads: int, work: Path
+) -> tuple[KeypointData, Path | Boxes | None] | None:
+    """Who AP is measured on, and their boxes; None where nobody asked."""
+    if wanted.data is None:
+        return None
     folder = resolve_data(wanted.data, wanted.split, partial(progress, label="drawing"))
-    name = wanted.data if wanted.data.startswith(PREFIX) else folder.name
-    with tempfile.TemporaryDirectory(prefix="mvpose-") as work:
-        people = protocol.data(load_keypoints(folder, wanted.split, COCO17), Path(work))
-        boxes = protocol.find_boxes(people, threads, partial(progress, label="detecting"))
-
-        def judge(runtime: Runtime) -> tuple[Accuracy, COCOeval]:
-            runtime = protocol.runtime(runtime)
-            accuracy, matches = evaluate(runtime, people, boxes, protocol.flip)
-            facts = {**accuracy.protocol, "data": name, **protocol.facts}
-            return replace(accuracy, protocol=facts), matches
-
-        track = partial(progress, label="evaluating", total=len(measured.subjects))
-        measured.rows = judge_rows(measured.subjects, measured.rows, judge, wanted.baseline, track)
-        if drawing:
-            measured.pictures = chosen_pictures(measured.subjects, people)
+    people = wanted.protocol.data(load_keypoints(folder, wanted.split, COCO17), work)
+    return people, wanted.protocol.find_boxes(people, threads, partial(progress, label="detecting"))
 
 
-def seconds(text: str) -> float:
-    """A duration as 10m, 90s or 1h.
+def _judge(
+    measured: Run,
+    wanted: Accuracies,
+    people: KeypointData,
+    boxes: Path | Boxes | None,
+    drawing: bool,
+) -> None:
+    protocol, data = wanted.protocol, str(wanted.data)
+    name = data if data.startswith(PREFIX) else Path(data).resolve().name
 
-    Raises:
-        InputError: it is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if not found:
-        raise InputError(f"{text!r} is no duration", "write 90s, 10m or 1h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+    def judge(runtime: Runtime) -> tuple[Accuracy, COCOeval]:
+        runtime = protocol.runtime(runtime)
+        accuracy, matches = evaluate(runtime, people, boxes, protocol.flip)
+        facts = {**accuracy.protocol, "data": name, **protocol.facts}
+        return replace(accuracy, protocol=facts), matches
+
+    track = partial(progress, label="evaluating", total=len(measured.subjects))
+    for rows in judge_rows(measured.subjects, measured.rows, judge, wanted.baseline, track):
+        measured.rows = rows
+    if drawing:
+        measured.pictures = chosen_pictures(measured.subjects, people)

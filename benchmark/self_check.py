@@ -41,18 +41,19 @@ def self_check(
     from mvpose.benchmark.latency.subjects import subjects
     from mvpose.benchmark.machine import machine, watch
     from mvpose.errors import InputError
-    from mvpose.files import check_new, write_json
+    from mvpose.files import check_new, check_writable, write_json
     from mvpose.zoo import SHIPPED
 
     if json:
         check_new(json, overwrite)
+        check_writable(json.parent)
     twice = subjects([model or SHIPPED.stem] * 2, threads)
     if twice[0].row.error:
         raise InputError(twice[0].row.error)
     marks: list[str] = []
     with watch(marks):
         timings = [
-            time_rows(twice, rounds)[1].timing
+            list(time_rows(twice, rounds))[-1][1].timing
             for _ in progress(range(runs), "timing against itself", runs)
         ]
     found = [timing for timing in timings if timing is not None]

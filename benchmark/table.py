@@ -90,13 +90,18 @@ def _notes(document: Document) -> list[str]:
     rows = document.rows
     runs = [row.timing.protocol for row in rows if row.timing]
     runtimes = sorted({f"{run['runtime']} {run['version']}" for run in runs})
-    lines = [f"DISTURBED: {mark}" for mark in document.marks]
+    lines = [f"INCOMPLETE: the run ended early: {document.ended_early}"] * bool(
+        document.ended_early
+    )
+    lines += [f"DISTURBED: {mark}" for mark in document.marks]
     lines += [f"{row.label}: DOUBTFUL: {mark}" for row in rows for mark in row.marks]
     lines += [f"{row.label}: not measured: {row.error}" for row in rows if row.error]
     lines += [f"{r.label}: random weights, for its speed alone" for r in rows if r.random_weights]
+    on_gpu = any(row.device == "cuda" for row in rows)
+    against = "the first model of each variant" if on_gpu else document.reference
     if runtimes:
         lines.append(
-            f"Speed-up: against {document.reference}, inference of one batch of crops. "
+            f"Speed-up: against {against}, inference of one batch of crops. "
             f"Runtimes: {', '.join(runtimes)}. GFLOPs: 10^9 multiply-accumulates."
         )
     judged = next((row.accuracy for row in rows if row.accuracy), None)

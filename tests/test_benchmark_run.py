@@ -19,11 +19,11 @@ from mvpose.benchmark.document import Document, read_document
 from mvpose.benchmark.latency.cpu import OnePerson, opening_order, time_rows
 from mvpose.benchmark.latency.cuda import Variant, time_on_cuda
 from mvpose.benchmark.latency.subjects import subjects
-from mvpose.benchmark.run import seconds
+from mvpose.benchmark.plan import seconds
 from mvpose.checkpoint import read_safetensors
 from mvpose.errors import InputError
 from mvpose.export.pipeline import Exported
-from mvpose.timing import GROUPS
+from mvpose.timing import GROUPS, interleave
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 needs_cuda = pytest.mark.skipif(
@@ -116,7 +116,7 @@ def test_opening_orders_are_balanced(count: int) -> None:
 def test_a_package_that_is_only_evaluated_has_no_latency(checkpoint: Path) -> None:
     (subject,) = subjects([str(checkpoint)], 1)
     evaluated = replace(subject, evaluated=True)
-    here, there = time_rows([subject, evaluated], ROUNDS)
+    *_, (here, there) = time_rows([subject, evaluated], ROUNDS)
     assert here.timing and there.timing is None
     assert there.error and "needs macOS" in there.error
 
@@ -126,9 +126,15 @@ def test_a_package_that_is_only_evaluated_has_no_latency(checkpoint: Path) -> No
     [
         pytest.param({"rounds": 5}, "--rounds 5 tells nothing", id="too few rounds"),
         pytest.param({"device": "tpu"}, "no device 'tpu'", id="device"),
-        pytest.param({"baseline": "vitpose-b"}, "not among the models", id="baseline"),
+        pytest.param(
+            {"baseline": "vitpose-b", "data": "synthetic:2"}, "not among the models", id="baseline"
+        ),
         pytest.param({"models": ["gone.tflite"]}, "no model could be opened", id="nothing"),
         pytest.param({"device": "adb"}, "needs the program", id="phone without binary"),
+        pytest.param({"sustained": "10m"}, "are for phones", id="sustained without a phone"),
+        pytest.param({"flip": True}, "switches of AP, but no data", id="switches without data"),
+        pytest.param({"batch": (0,)}, "holds no crop", id="empty batch"),
+        pytest.param({"data": "gone"}, "gone", id="data"),
     ],
 )
 def test_refusals(given: dict[str, Any], message: str, checkpoint: Path) -> None:
@@ -143,7 +149,9 @@ def test_refuses_to_replace(checkpoint: Path, tmp_path: Path) -> None:
     assert (tmp_path / "old.csv").read_text() == "precious"
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("the disk went away")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), InputError("the disk went away"), ValueError("a bug")]
+)
 def test_what_was_measured_is_kept(
     error: BaseException, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +164,50 @@ def test_what_was_measured_is_kept(
         benchmark([str(checkpoint)], rounds=ROUNDS, data="synthetic:2", json=path)
     kept = read_document(path)
     assert kept.rows[0].timing and kept.rows[0].accuracy is None
-    assert "ended early" in kept.marks[-1]
+    assert kept.ended_early
+
+
+def test_an_interrupted_part_keeps_those_before(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = iter(range(4))
+
+    def interrupt(*arguments: Any) -> Any:
+        if next(parts) == 3:
+            raise KeyboardInterrupt
+        return interleave(*arguments)
+
+    monkeypatch.setattr("mvpose.benchmark.latency.cpu.interleave", interrupt)
+    path = tmp_path / "part.json"
+    with pytest.raises(KeyboardInterrupt):
+        benchmark([str(checkpoint)], rounds=12, json=path)
+    (row,) = read_document(path).rows
+    assert row.timing and row.timing.rounds == 6
+
+
+def test_a_file_that_cannot_be_written_keeps_none_of_the_others_from_it(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(benchmark_run, "write_document", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        benchmark(
+            [str(checkpoint)], rounds=ROUNDS, json=tmp_path / "a.json", csv=tmp_path / "a.csv"
+        )
+    assert (tmp_path / "a.csv").is_file()
+
+
+def test_outputs_are_tried_before_measuring(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        benchmark([str(checkpoint)], json=tmp_path / "file" / "a.json")
+
+
+def test_a_baseline_that_cannot_be_opened(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="the baseline can't be opened"):
+        benchmark([str(checkpoint), "gone.onnx"], baseline="gone.onnx", data="synthetic:2")
 
 
 @pytest.mark.parametrize(
@@ -195,10 +246,12 @@ def test_without_a_gpu(checkpoint: Path) -> None:
 
 @needs_cuda
 def test_on_a_gpu(checkpoint: Path, exported_file: Path) -> None:
-    found = subjects([str(checkpoint), str(exported_file)], 1)
-    rows = time_on_cuda(found, ROUNDS, batches=(1, 4), precisions=("fp32", "fp16"))
+    """Two networks, as captured graphs of one must outlive the capture of the next."""
+    names = [str(checkpoint), "random:mobilevitpose-xs", str(exported_file)]
+    found = subjects(names, 1)
+    rows = list(time_on_cuda(found, ROUNDS, batches=(1, 4), precisions=("fp32", "fp16")))
     timed = [row for row in rows if row.timing]
-    assert len(timed) == 2 * 3 * 2
+    assert len(timed) == 2 * 2 * 3 * 2
     assert {row.batch for row in timed} == {1, 4}
     assert all(row.device_facts and row.device_facts["crops_per_s"] > 0 for row in timed)
     assert any(row.error and "does not run on a CUDA GPU" in row.error for row in rows)

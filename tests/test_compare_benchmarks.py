@@ -130,6 +130,10 @@ def test_a_document_is_the_same_as_itself() -> None:
             "row", "worse", True, id="fails now",
         ),
         pytest.param(
+            lambda row: replace(row, error="crashed", timing=None, precision="", accuracy=None),
+            "row", "worse", True, id="cannot be opened now",
+        ),
+        pytest.param(
             lambda row: replace(row, accuracy=None), "AP", "worse", True, id="AP is gone"
         ),
     ],
@@ -145,16 +149,23 @@ def test_only_what_changed_is_named() -> None:
     assert [c.figure for c in changes if c.verdict != "same"] == ["latency"]
 
 
-@pytest.mark.parametrize("way", ["threads", "precision", "batch"])
-def test_another_key_is_another_row(way: str) -> None:
-    edit: Edit = (
-        timing_protocol(threads=4) if way == "threads"
-        else (lambda row: replace(row, precision="int8")) if way == "precision"
-        else (lambda row: replace(row, batch=8))
-    )  # fmt: skip
-    changes = compare_documents(quiet(), edited(edit))
+def test_another_batch_is_another_row() -> None:
+    changes = compare_documents(quiet(), edited(lambda row: replace(row, batch=8)))
     verdicts = [(c.verdict, c.regression) for c in changes if c.figure == "row"]
     assert verdicts == [("worse", True), ("changed", False)]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(timing_protocol(threads=4), id="threads"),
+        pytest.param(timing_protocol(precision="int4"), id="precision"),
+    ],
+)
+def test_another_work_is_not_compared(edit: Edit) -> None:
+    new = edited(edit)
+    (change,) = of(compare_documents(quiet(), new), "latency", new)
+    assert (change.verdict, change.regression) == ("not comparable", False)
 
 
 def test_of_two_rows_alike_none_is_lost() -> None:

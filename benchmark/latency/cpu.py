@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,8 +28,8 @@ def time_rows(
     subjects: Sequence[Subject],
     rounds: int,
     track: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> list[Row]:
-    """Time what can be timed; rows keep their order.
+) -> Iterator[list[Row]]:
+    """Time what can be timed; gives all rows, in their order, after each part of the rounds.
 
     All models are opened anew for each of six parts of the rounds, in changing order:
     where a model lies in memory changes its speed by a percent or so, and the intervals hold that.
@@ -44,10 +44,10 @@ def time_rows(
     for subject in subjects:
         if subject.evaluated:
             rows[id(subject)] = replace(subject.row, error=EVALUATED)
-    if timed:
-        measured = _measure(timed, rounds, iter(track(range(rounds))))
+    yield [rows[id(subject)] for subject in subjects]
+    for measured in _measure(timed, rounds, iter(track(range(rounds)))) if timed else ():
         rows.update({id(s): row for s, row in zip(timed, measured, strict=True)})
-    return [rows[id(subject)] for subject in subjects]
+        yield [rows[id(subject)] for subject in subjects]
 
 
 class OnePerson:
@@ -73,10 +73,9 @@ class OnePerson:
         self.taken_ms.append(1e3 * np.array([*np.diff(clock), clock[-1] - clock[0]]))
 
 
-def _measure(subjects: list[Subject], rounds: int, ticks: Iterable[int]) -> list[Row]:
-    taken = []
-    protocols: list[dict[str, str | int]] = []
-    begun: list[tuple[int, bool]] = []
+def _measure(subjects: list[Subject], rounds: int, ticks: Iterable[int]) -> Iterator[list[Row]]:
+    """Of all parts so far, after each from the second on."""
+    taken: list[NDArray[np.float64]] = []
     for number, part in enumerate(np.array_split(range(rounds), GROUPS)):
         opened = {place: _opened(subjects[place]) for place in opening_order(len(subjects), number)}
         steps = [opened[place][0] for place in range(len(subjects))]
@@ -86,9 +85,24 @@ def _measure(subjects: list[Subject], rounds: int, ticks: Iterable[int]) -> list
         protocols = [step.runtime.protocol for step in steps]
         del opened, steps
         gc.collect()
-    taken_ms = np.concatenate(taken)  # [rounds, models, stages]
+        if len(taken) > 1:
+            yield _timed(subjects, taken, protocols, begun)
+
+
+def _timed(
+    subjects: list[Subject],
+    taken: list[NDArray[np.float64]],
+    protocols: list[dict[str, str | int]],
+    begun: list[tuple[int, bool]],
+) -> list[Row]:
+    """The rows with their times.
+
+    Args:
+        taken: of each part, (rounds, models, stages) milliseconds.
+    """
+    taken_ms = np.concatenate(taken)
     times_ms = taken_ms[..., STAGES.index("inference")]
-    timings = summaries(times_ms, protocols, begun)
+    timings = summaries(times_ms, protocols, begun, groups=len(taken))
     return [
         replace(
             subject.row,

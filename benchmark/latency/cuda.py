@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo
 from torch import nn
 
 from mvpose.benchmark.document import Row
@@ -64,37 +67,35 @@ def time_on_cuda(
     modes: Sequence[str] = MODES,
     precisions: Sequence[str] = PRECISIONS,
     track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> list[Row]:
-    """Time every model in every way that it can run; crops already lie on the device.
+) -> Iterator[Row]:
+    """Time every model in every way that it can run; gives the rows of each variant as it ends.
 
-    Networks run in torch; ``.onnx`` files in the GPU providers that ONNX Runtime has, their copies
-    to and from the device included. One variant of all models is held at a time, and its models
-    take turns.
+    Networks run in torch, their crops on the device already; ``.onnx`` files one crop at a time in
+    the GPU providers that ONNX Runtime has, their copies to and from the device included. One
+    variant of all models is held at a time, and its models take turns.
 
     Args:
-        subjects: speed-ups refer to the first of each variant.
+        subjects: speed-ups refer to the first of each variant that runs.
         rounds: measured batches of each.
 
     Raises:
         InputError: there is no GPU.
     """
     check_cuda()
-    rows = [subject.row for subject in subjects if subject.row.error]
+    yield from (subject.row for subject in subjects if subject.row.error)
     usable = [subject for subject in subjects if not subject.row.error]
     torches = [s for s in usable if s.row.format == "torch"]
     files = [s for s in usable if s.row.format == "onnx"]
-    rows += [
-        replace(s.row, device="cuda", error=f"a {s.row.format} file does not run on a CUDA GPU")
-        for s in usable
-        if s not in torches + files
-    ]
+    for s in usable:
+        if s not in torches + files:
+            reason = f"a {s.row.format} file does not run on a CUDA GPU"
+            yield replace(s.row, device="cuda", error=reason)
     groups = [
         *((torches, Variant(m, p, b)) for b in batches for p in precisions for m in modes),
         *((files, Variant(name, "as the file", 1)) for name in _providers()),
     ]
     for members, variant in track(groups):
-        rows += _time_variant(members, variant, rounds)
-    return rows
+        yield from _time_variant(members, variant, rounds)
 
 
 def _providers() -> Iterator[str]:
@@ -107,36 +108,54 @@ def _providers() -> Iterator[str]:
 
 def _time_variant(subjects: Sequence[Subject], variant: Variant, rounds: int) -> list[Row]:
     """The rows of one variant; models that fail keep the reason."""
-    steps: list[Step] = []
-    begun: list[tuple[int, bool]] = []
+    torch._dynamo.reset()
     rows: list[Row] = []
-    timed: list[int] = []
-    for subject in subjects:
+    steps: dict[int, Step] = {}
+    begun: dict[int, tuple[int, bool]] = {}
+    step: Step | None = None
+    for place, subject in enumerate(subjects):
         name = f"{subject.row.label} [{variant}]"
         row = replace(subject.row, label=name, device="cuda", batch=variant.batch)
+        held = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
         try:
-            torch.cuda.reset_peak_memory_stats()
             step = _step(subject, variant)
-            begun.append(warm_up(lambda step=step: _synchronised(step)))  # type: ignore[misc]
-            facts = device_facts() | {"peak_memory_mb": _peak_memory_mb()}
-            timed.append(len(rows))
-            steps.append(step)
-            row = replace(row, device_facts=facts)
-        except torch.OutOfMemoryError:
-            total = torch.cuda.get_device_properties(0).total_memory / 1e9
-            row = replace(row, error=f"the GPU's {total:.0f} GB do not hold {variant}")
-        except (RuntimeError, InputError) as error:
-            row = replace(row, error=str(error).strip().splitlines()[0])
+            begun[place] = warm_up(partial(_synchronised, step))
+            steps[place] = step
+            row = replace(row, device_facts=_facts(variant, held))
+        except Exception as error:  # ONNX Runtime's own kinds have no common one
+            step = None
+            row = replace(row, error=_reason(error, variant))
         rows.append(row)
-    if steps:
-        times_ms = _interleaved(steps, rounds)
-        protocols = [_protocol(variant)] * len(steps)
-        for place, timing, taken in zip(
-            timed, summaries(times_ms, protocols, begun, GROUPS), times_ms.T, strict=True
-        ):
-            rows[place] = _timed(rows[place], timing, taken)
+    try:
+        if steps:
+            times_ms = _interleaved(list(steps.values()), rounds)
+            protocols = [_protocol(variant, rows[next(iter(steps))].label)] * len(steps)
+            timings = summaries(times_ms, protocols, list(begun.values()), GROUPS)
+            for place, timing, taken in zip(steps, timings, times_ms.T, strict=True):
+                rows[place] = _timed(rows[place], timing, taken)
+    except Exception as error:
+        for place in steps:
+            rows[place] = replace(rows[place], error=_reason(error, variant))
+    step = None
+    steps.clear()
+    gc.collect()
     torch.cuda.empty_cache()
     return rows
+
+
+def _reason(error: Exception, variant: Variant) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        total = torch.cuda.get_device_properties(0).total_memory / 1e9
+        return f"the GPU's {total:.0f} GB do not hold {variant}"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _facts(variant: Variant, held: int) -> dict[str, Any]:
+    """The GPU, and what a model took of its memory beyond what others held already."""
+    if variant.mode not in MODES:
+        return device_facts()
+    return device_facts() | {"peak_memory_mb": (torch.cuda.max_memory_allocated() - held) / 1e6}
 
 
 def _timed(row: Row, timing: Timing, taken_ms: np.ndarray[Any, Any]) -> Row:
@@ -154,7 +173,8 @@ def _timed(row: Row, timing: Timing, taken_ms: np.ndarray[Any, Any]) -> Row:
 def _step(subject: Subject, variant: Variant) -> Step:
     runtime = subject.open()
     if isinstance(runtime, OnnxRuntime):
-        return _provider_step(runtime, variant)
+        runtime.use(PROVIDERS[variant.mode])
+        return inference(runtime)
     assert isinstance(runtime, TorchRuntime)
     crops = _crops(runtime.spec, variant.batch)
     model: Any = copy.deepcopy(runtime.model).eval()
@@ -163,24 +183,17 @@ def _step(subject: Subject, variant: Variant) -> Step:
         model, crops = model.to(DTYPES[variant.precision]), crops.to(DTYPES[variant.precision])
     _set_precision(variant.precision)
     if variant.mode == "compile":
-        model = torch.compile(model)
+        torch._dynamo.config.fail_on_recompile_limit_hit = True  # else it falls back to eager
+        model = torch.compile(model, dynamic=False)
     if variant.mode == "graphs":
         return _captured(model, crops)
-
-    def step() -> None:
-        _set_precision(variant.precision)
-        with torch.inference_mode():
-            model(crops)
-
-    return step
+    return partial(_run, model, crops, variant.precision)
 
 
-def _provider_step(runtime: OnnxRuntime, variant: Variant) -> Step:
-    provider = PROVIDERS[variant.mode]
-    runtime.session.set_providers([provider, "CPUExecutionProvider"])
-    if runtime.session.get_providers()[0] != provider:
-        raise InputError(f"ONNX Runtime could not start its {variant.mode} provider")
-    return inference(runtime)
+def _run(model: nn.Module, crops: torch.Tensor, precision: str) -> None:
+    _set_precision(precision)
+    with torch.inference_mode():
+        model(crops)
 
 
 def _captured(model: nn.Module, crops: torch.Tensor) -> Step:
@@ -194,7 +207,12 @@ def _captured(model: nn.Module, crops: torch.Tensor) -> Step:
     graph = torch.cuda.CUDAGraph()
     with torch.inference_mode(), torch.cuda.graph(graph):
         model(crops)
-    return graph.replay
+    return partial(_replay, graph, (model, crops))
+
+
+def _replay(graph: torch.cuda.CUDAGraph, _held: tuple[nn.Module, torch.Tensor]) -> None:
+    """Also holds the memory that the graph reads."""
+    graph.replay()
 
 
 def _crops(spec: ModelSpec, batch: int) -> torch.Tensor:
@@ -233,7 +251,7 @@ def _interleaved(steps: Sequence[Step], rounds: int) -> np.ndarray[Any, Any]:
     return times_ms
 
 
-def _protocol(variant: Variant) -> dict[str, str | int]:
+def _protocol(variant: Variant, reference: str) -> dict[str, str | int]:
     return {
         "runtime": f"torch {variant.mode}" if variant.mode in MODES else "onnxruntime",
         "version": torch.__version__ if variant.mode in MODES else version("onnxruntime"),
@@ -241,6 +259,7 @@ def _protocol(variant: Variant) -> dict[str, str | int]:
         "precision": variant.precision,
         "batch": variant.batch,
         "input": "on the device" if variant.mode in MODES else "copied to the device",
+        "speedup_against": reference,
     }
 
 
@@ -254,7 +273,3 @@ def device_facts() -> dict[str, Any]:
         "cuda": torch.version.cuda or "",
         "cudnn": torch.backends.cudnn.version() or 0,  # type: ignore[no-untyped-call]
     }
-
-
-def _peak_memory_mb() -> float:
-    return torch.cuda.max_memory_allocated() / 1e6

@@ -21,6 +21,7 @@ from mvpose.models.build import build_network
 from mvpose.runtime.base import Runtime
 from mvpose.runtime.coreml_runtime import EVALUATOR
 from mvpose.runtime.load import load_runtime, resolve
+from mvpose.runtime.onnx_runtime import CPU, OnnxRuntime
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import Network, VitPoseNetwork
 from mvpose.zoo import zoo_spec
@@ -86,8 +87,17 @@ def open_model(name: str, threads: int) -> Runtime:
         runtime = _random(name.removeprefix(RANDOM), threads)
     else:
         runtime = load_runtime(name, threads)
+    if isinstance(runtime, OnnxRuntime):
+        runtime.use(CPU)
     width, height = runtime.spec.preprocess.size_wh
-    if not np.isfinite(runtime.heatmaps(np.full((1, height, width, 3), 128, np.uint8))).all():
+    try:
+        maps = runtime.heatmaps(np.full((1, height, width, 3), 128, np.uint8))
+    except InputError:
+        raise
+    except Exception as error:  # each runtime has kinds of its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name} does not run: {reason}", "try mvpose-doctor") from error
+    if not np.isfinite(maps).all():
         raise InputError(
             f"{name} gives numbers that are not finite",
             "its weights or scales are damaged: export it again, or run mvpose-doctor",

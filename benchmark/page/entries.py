@@ -21,18 +21,21 @@ class Group:
     Attributes:
         device, batch: as in the row.
         threads: of the CPU; None where nothing says.
+        way: how a GPU ran them, each of which has its own reference.
     """
 
     device: str
     batch: int
     threads: str | int | None
+    way: str = ""
 
     def __str__(self) -> str:
         threads = ""
         if self.threads is not None:
             threads = f", {self.threads} thread{'' if self.threads == 1 else 's'}"
         device = self.device.upper() if self.device in ("cpu", "cuda") else self.device
-        return f"{device}{threads}, batch {self.batch}"
+        way = f", {self.way}" if self.way else ""
+        return f"{device}{threads}{way}, batch {self.batch}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ class Entry:
     def group(self) -> Group:
         timing = self.row.timing
         threads = None if timing is None else timing.protocol.get("threads")
-        return Group(self.row.device, self.row.batch, threads)
+        way = ""
+        if timing and self.row.device == "cuda":
+            way = f"{timing.protocol['runtime']}, {timing.protocol['precision']}"
+        return Group(self.row.device, self.row.batch, threads, way)
 
     @property
     def accuracy(self) -> Accuracy | None:

@@ -122,18 +122,18 @@ class _Litert:
 
 class _Onnx:
     def __init__(self, path: Path, threads: int) -> None:
-        from mvpose.runtime.onnx_runtime import open_session
+        from mvpose.runtime.onnx_runtime import CPU, open_session
 
         self._session = open_session(path, threads)
+        self._session.set_providers([CPU])
         self._input = _only(self._session.get_inputs(), path)
         self._dtype = ONNX_TYPES.get(self._input.type, np.float32)
         self.shape = tuple(side if isinstance(side, int) else None for side in self._input.shape)
         self.outputs = [output.name for output in self._session.get_outputs()]
-        provider = self._session.get_providers()[0]
         self.protocol: dict[str, str | int] = {
             "runtime": "onnxruntime",
             "version": version("onnxruntime"),
-            "device": provider.removesuffix("ExecutionProvider").lower(),
+            "device": "cpu",
             "precision": "not known",
         }
 

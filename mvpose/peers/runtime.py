@@ -71,7 +71,9 @@ class PeerRuntime:
         x, y, score = (rows[..., output.columns.index(name)] for name in ("x", "y", output.score))
         width, height = self.spec.preprocess.size_wh if output.unit == "fraction" else (1, 1)
         x, y = x * width - 0.5, y * height - 0.5  # 0 is the first pixel's centre
-        return x, y, 1 / (1 + np.exp(-score)) if output.logits else score
+        if output.logits:
+            score = np.asarray(1 / (1 + np.exp(-score)), np.float32)
+        return x, y, score
 
 
 def load_peer(adapter: Path, path: Path, threads: int = 1) -> PeerRuntime:

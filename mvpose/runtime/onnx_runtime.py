@@ -14,6 +14,7 @@ from mvpose.errors import InputError, require
 from mvpose.files import sha256
 from mvpose.quiet import quiet
 
+CPU = "CPUExecutionProvider"
 ELSEWHERE = ("AzureExecutionProvider",)
 """Providers that compute on other machines."""
 
@@ -39,12 +40,23 @@ class OnnxRuntime:
         self.protocol: dict[str, str | int] = {
             "runtime": "onnxruntime",
             "version": version("onnxruntime"),
-            "device": self.session.get_providers()[0].removesuffix("ExecutionProvider").lower(),
+            "device": _device(self.session.get_providers()[0]),
             "threads": threads,
             "precision": self.artefact.recipe,
             "file": path.name,
             "sha256": sha256(path),
         }
+
+    def use(self, provider: str) -> None:
+        """Run with one provider, and with the CPU what it can't.
+
+        Raises:
+            InputError: it doesn't start.
+        """
+        self.session.set_providers(list(dict.fromkeys((provider, CPU))))
+        if self.session.get_providers()[0] != provider:
+            raise InputError(f"ONNX Runtime could not start its {_device(provider)} provider")
+        self.protocol["device"] = _device(provider)
 
     def heatmaps(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         crops = images.transpose(0, 3, 1, 2).astype(np.float32)
@@ -77,3 +89,7 @@ def open_session(path: Path, threads: int = 1) -> Any:
             "the file is damaged, or newer than this runtime: mvpose writes opset 19, which "
             "onnxruntime 1.15 and newer read",
         ) from error
+
+
+def _device(provider: str) -> str:
+    return provider.removesuffix("ExecutionProvider").lower()
