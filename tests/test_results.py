@@ -218,6 +218,7 @@ def test_ahead_keeps_the_order_and_looks_ahead() -> None:
         assert list(results) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_give_the_same(
     float_runtime: TorchRuntime, drawn_data: KeypointData, checkpoint: Path, tmp_path: Path
 ) -> None:
