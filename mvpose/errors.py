@@ -17,6 +17,11 @@ class InputError(Exception):
         super().__init__(f"{what} ({hint})" if hint else what)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first, or its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def require(module: str, extra: str) -> None:
     """Raise InputError naming the install line when an optional ``module`` is absent."""
     from importlib.util import find_spec

@@ -19,7 +19,7 @@ from torch import nn
 from mvpose.benchmark.document import Row
 from mvpose.benchmark.latency.cpu import doubts
 from mvpose.benchmark.latency.subjects import Subject
-from mvpose.errors import InputError
+from mvpose.errors import InputError, first_line
 from mvpose.runtime.onnx_runtime import OnnxRuntime
 from mvpose.runtime.torch_runtime import TorchRuntime, normalise
 from mvpose.spec import ModelSpec
@@ -148,7 +148,7 @@ def _reason(error: Exception, variant: Variant) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         total = torch.cuda.get_device_properties(0).total_memory / 1e9
         return f"the GPU's {total:.0f} GB do not hold {variant}"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first_line(error)
 
 
 def _facts(variant: Variant, held: int) -> dict[str, Any]:

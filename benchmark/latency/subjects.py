@@ -15,7 +15,7 @@ import torch
 from mvpose.benchmark.complexity import complexity
 from mvpose.benchmark.document import Row
 from mvpose.benchmark.file_counts import count_file
-from mvpose.errors import InputError
+from mvpose.errors import InputError, first_line
 from mvpose.files import size_bytes
 from mvpose.models.build import build_network
 from mvpose.runtime.base import Runtime
@@ -95,8 +95,9 @@ def open_model(name: str, threads: int) -> Runtime:
     except InputError:
         raise
     except Exception as error:  # each runtime has kinds of its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{name} does not run: {reason}", "try mvpose-doctor") from error
+        raise InputError(
+            f"{name} does not run: {first_line(error)}", "try mvpose-doctor"
+        ) from error
     if not np.isfinite(maps).all():
         raise InputError(
             f"{name} gives numbers that are not finite",
@@ -118,7 +119,7 @@ def _subject(name: str, opening: Callable[[], Runtime]) -> Subject:
     try:
         runtime = opening()
     except InputError as error:
-        nothing = Row(label, label, "", "", label, "", 0, error=f"{error.what} - {error.hint}")
+        nothing = Row(label, label, "", "", label, "", 0, error=str(error))
         return Subject(name, nothing, opening)
     facts: dict[str, Any] = runtime.protocol
     artefact = getattr(runtime, "artefact", None)
