@@ -15,6 +15,10 @@ Box = NDArray[np.float64]
 
 CONFIDENT = 0.3
 FEWEST_CONFIDENT = 4
+NARROWEST = 0.25
+"""The shorter side of a pose's box, of the longer one, at least."""
+POSE_PADDING = 1.15
+SMALLEST_PX = 2
 ROUNDS = 3
 SETTLED_IOU = 0.85
 
@@ -39,7 +43,7 @@ def predict_image(
     """
     if boxes_xywh_px is not None:
         return estimate(runtime, image, boxes_xywh_px, flip)
-    return follow(runtime, image, whole_image(image), flip)
+    return follow(runtime, image, whole_image(image_size(image)), flip)
 
 
 def follow(runtime: Runtime, image: NDArray[np.uint8], start: Box, flip: bool = False) -> Poses:
@@ -49,10 +53,11 @@ def follow(runtime: Runtime, image: NDArray[np.uint8], start: Box, flip: bool = 
     the whole picture; otherwise the search begins again there.
     """
     poses = estimate(runtime, image, start[None], flip)
+    image_wh = image_size(image)
     for _ in range(ROUNDS):
-        box = pose_box(poses, image)
+        box = pose_box(poses, image_wh)
         if box is None:
-            entire = whole_image(image)
+            entire = whole_image(image_wh)
             if np.array_equal(poses.boxes_xywh_px[0], entire):
                 break
             return estimate(runtime, image, entire[None], flip)
@@ -62,26 +67,31 @@ def follow(runtime: Runtime, image: NDArray[np.uint8], start: Box, flip: bool = 
     return poses
 
 
-def whole_image(image: NDArray[np.uint8]) -> Box:
-    """The box (4,) of the whole picture."""
-    return np.array([0, 0, image.shape[1], image.shape[0]], np.float64)
+def image_size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height of a picture (height, width, 3)."""
+    return image.shape[1], image.shape[0]
 
 
-def pose_box(poses: Poses, image: NDArray[np.uint8], padding: float = 1.15) -> Box | None:
+def whole_image(image_wh: tuple[int, int]) -> Box:
+    """The box (4,) of a whole picture of this width and height."""
+    return np.array([0, 0, *image_wh], np.float64)
+
+
+def pose_box(poses: Poses, image_wh: tuple[int, int]) -> Box | None:
     """The box (4,) about the confident keypoints of the first person, within the picture.
 
-    None where fewer than four keypoints are confident, or they lie on one spot or outside. The
-    padding makes room for what lies beyond the keypoints: crown, hands and feet.
+    None where fewer than four keypoints are confident, or they lie on one spot or outside. It is
+    grown to make room for what lies beyond the keypoints: crown, hands and feet.
     """
     points = poses.keypoints_px[0][poses.scores[0] > CONFIDENT]
     if len(points) < FEWEST_CONFIDENT:
         return None
     low, high = points.min(0), points.max(0)
-    size = np.maximum(high - low, 0.25 * (high - low).max()) * padding
+    size = np.maximum(high - low, NARROWEST * (high - low).max()) * POSE_PADDING
     centre = (low + high) / 2
-    limit = np.array([image.shape[1], image.shape[0]], np.float64)
+    limit = np.array(image_wh, np.float64)
     low, high = np.maximum(centre - size / 2, 0), np.minimum(centre + size / 2, limit)
-    if ((high - low) < 2).any():
+    if ((high - low) < SMALLEST_PX).any():
         return None
     return np.asarray(np.concatenate([low, high - low]), np.float64)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mvpose.drawing import draw_poses
 from mvpose.errors import InputError
-from mvpose.prediction import follow, people_json, pose_box, whole_image
+from mvpose.prediction import follow, image_size, people_json, pose_box, whole_image
 from mvpose.runtime.base import Runtime
 
 Frame = NDArray[np.uint8]
@@ -51,10 +51,10 @@ def predict_video(
     try:
         for number, frame in enumerate(track(_frames(capture))):
             if writer is None:
-                size_wh = frame.shape[1], frame.shape[0]
+                size_wh = image_size(frame)
                 writer = _writer(drawn, rate, size_wh)
-            poses = follow(runtime, frame, whole_image(frame) if box is None else box, flip)
-            box = pose_box(poses, frame)
+            poses = follow(runtime, frame, whole_image(size_wh) if box is None else box, flip)
+            box = pose_box(poses, size_wh)
             frames.append({"frame": number, "people": people_json(poses, names)})
             writer.write(_bgr(draw_poses(frame, poses, runtime.spec.skeleton)))
     finally:
