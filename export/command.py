@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from mvpose.cli import Flag, Many, Out, run
 
-Format = Literal["tflite", "onnx", "openvino", "coreml"]
+Target = Literal["tflite", "onnx", "openvino", "coreml", "android"]
 
 
 def export(
-    model: str | None = None,
-    *,
-    target: Annotated[list[Format], Many],
+    *models: str,
+    target: Annotated[list[Target], Many],
     converter: Literal["litert", "onnx2tf"] = "litert",
     fp32: Flag = False,
     fp16: Flag = False,
@@ -39,10 +39,11 @@ def export(
     threads: int = 1,
     seed: int = 0,
     out: Out = Path("out"),
+    to_android: Path | None = None,
     overwrite: Flag = False,
     json: Path | None = None,
 ) -> None:
-    """Export a model to files for devices, each with a table of how far it is from the original.
+    """Export models to files for devices, each with a table of how far it is from the original.
 
     All files come from one form of the network and, in INT8, one set of ranges. Each carries its
     preprocessing, skeleton, quantisation and parity, inside and in a `.json` beside it;
@@ -55,12 +56,15 @@ def export(
     mvpose-export --target tflite --int8 --max-drop 1.0 --data coco --calib coco
     mvpose-export mobilevitpose-xxs --target tflite --fp32 --fp16 --full-int8 -o out
     mvpose-export runs/s/best.safetensors --target tflite --full-int8 --qat runs/qat/qat.safetensors
+    mvpose-export mobilevitpose-xxs --target android --int8
+    mvpose-export out/mine.tflite --target android --to-android ~/StudioProjects/android_demo
     ```
 
     Args:
-        model: zoo name or checkpoint; left out, the checkpoint that ships with the package.
+        models: zoo names or checkpoints; left out, the checkpoint that ships with the package. For
+            the target android also .tflite files that were exported before.
         target: file formats: .tflite (phones), .onnx, OpenVINO IR (.xml and .bin; desktop CPUs) and
-            Core ML (.mlpackage).
+            Core ML (.mlpackage); android: .tflite, and into the app.
         converter: makes .tflite files: litert-torch, or onnx2tf with TensorFlow (fp32, fp16,
             dynamic_wi8 and static_wi8_ai8, calibrated by TensorFlow).
         fp32: the float file (recipe fp32).
@@ -90,88 +94,81 @@ def export(
         threads: CPU threads of the interpreters.
         seed: of the choice of calibration crops.
         out: folder for the files.
+        to_android: the app's project, into whose assets the .tflite files go with their
+            descriptions [default: android_demo, with the target android].
         overwrite: replace existing files.
         json: also write the result rows to this file.
     """
-    from mvpose.cli import note, progress
     from mvpose.errors import InputError
-    from mvpose.export.conversion import conversions
-    from mvpose.export.jobs import check_options, choose_files, left_out
-    from mvpose.export.targets.table import make_targets
+    from mvpose.export.android import embed, find_app, split_exported
+    from mvpose.export.order import Order, export_model
     from mvpose.files import check_new, check_writable, write_json
     from mvpose.quantize.observers import find_calibrator
-    from mvpose.runtime.load import load_float
 
-    gate = bool(int8 and data and "tflite" in target)
-    if max_drop is not None and not gate:
+    app = find_app(to_android) if to_android or "android" in target else None
+    ready, checkpoints = split_exported(models, app)
+    order = Order(
+        formats=["tflite" if name == "android" else name for name in target],
+        fp32=fp32,
+        fp16=fp16,
+        int8=int8,
+        full_int8=full_int8,
+        recipes=recipe or [],
+        converter=converter,
+        io=io,
+        dynamic_batch=dynamic_batch,
+        drop=0.01 if max_drop is None else max_drop / 100,
+        allow_slower=allow_slower,
+        qat=qat or [],
+        calib=calib,
+        calib_split=calib_split,
+        calib_count=calib_count,
+        calibrator=find_calibrator(calibrator),
+        plain=plain,
+        data=data,
+        split=split,
+        flip=flip,
+        threads=threads,
+        seed=seed,
+        out=out,
+        overwrite=overwrite,
+    )
+    if max_drop is not None and not order.gate:
         raise InputError(
             "--max-drop asks for the AP of an INT8 .tflite file",
             "give --target tflite, --int8 and --data",
         )
-    asked = {
-        "fp32": fp32,
-        "fp16": fp16,
-        "static_wi8_ai8_mixed": int8 and not gate,
-        "static_wi8_ai8": full_int8,
-    }
-    names = [name for name, wanted in asked.items() if wanted] + (recipe or [])
-    how = find_calibrator(calibrator)
-    reference = load_float(model, threads)
-    spec = reference.spec
-    with conversions(spec) as float_files:
-        targets = make_targets(target, float_files, converter, io, dynamic_batch)
-        files = [] if gate and not names else choose_files(targets, names, spec.name, out)
-        check_options(files, io, gate or bool(qat), converter)
-        gated = [out / f"{spec.name}.int8{t.suffix}" for t in targets] if gate else []
-        paths = [*(file.path for file in files), *gated]
-        for path in (*paths, *(Path(f"{p}.json") for p in paths), *([json] if json else [])):
-            check_new(path, overwrite)
-        for folder in {out, json.parent if json else out}:
-            check_writable(folder)
-        for line in left_out(targets, names):
-            note(line)
-
-        from mvpose.export.card import write_card
-        from mvpose.export.gate import check_passed, pass_gate
-        from mvpose.export.people import calibration_people, judging_people
-        from mvpose.export.pipeline import Exporter, float_truth
-        from mvpose.export.report import print_exports, result_row
-        from mvpose.export.speed import time_files, without_gain
-        from mvpose.export.trained import trained_from
-
-        trained = trained_from(reference, qat or ())
-        if data:
-            note(f"evaluating the float network on {data}")
-        truth = float_truth(reference, data, split, flip) if data else None
-        evaluated = truth.data if truth else None
-        people = calibration_people(
-            reference, calib, calib_split, calib_count, seed, evaluated, how
-        )
-        exporter = Exporter(reference, targets, people, how, truth, threads, plain, trained)
-        note(f"converting {spec.name}")
-        jobs = progress(files, "exporting", len(files))
-        exports = [exporter.export(file.recipe, file.path) for file in jobs]
-        drop = 0.01 if max_drop is None else max_drop / 100
-        tried = []
-        if gate:
-            judges = judging_people(spec, calib, calib_split)
-            tried = pass_gate(exporter, gated[0], judges, drop, allow_slower, note)
-            if tried[-1].holds:
-                rung = tried[-1].rung
-                exports += [exporter.export(rung.recipe, p, rung.plan()) for p in gated[1:]]
-        timings = time_files(exporter, exports)
-        rows = [result_row(file, timings.get(file.path)) for file in exports]
+    if json:
+        check_new(json, overwrite)
+        check_writable(json.parent)
+    rows = []
+    for model in checkpoints:
+        made = export_model(order, model)
+        rows += made.rows
+        ready += made.tflite
         if json:
-            write_json(json, [*rows, *(rung.row for rung in tried)])
-        if exports:
-            print_exports(exports, timings, truth)
-            for line in without_gain(exporter, exports):
-                note(line)
-        write_card(out)
-    if gate:
-        check_passed(tried, drop)
+            write_json(json, rows)
+        made.check_passed(order.drop)
+    if app:
+        embed(ready, app, overwrite)
+
+
+def models_first(words: list[str]) -> list[str]:
+    """The command line with models that stand behind the targets moved before them."""
+    moved: list[str] = []
+    kept: list[str] = []
+    among_targets = False
+    for word in words:
+        if word.startswith("-"):
+            among_targets = word == "--target"
+        if among_targets and word != "--target" and word not in get_args(Target):
+            moved.append(word)
+        else:
+            kept.append(word)
+    return [*moved, *kept]
 
 
 def main() -> None:
     """Entry point."""
+    sys.argv[1:] = models_first(sys.argv[1:])
     run(export)

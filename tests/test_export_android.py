@@ -1,0 +1,129 @@
+"""Exported files into the Android app: what gets there, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mvpose.artefact import append_artefact, read_artefact
+from mvpose.errors import InputError
+from mvpose.export.android import MODELS, embed, find_app, split_exported
+from mvpose.export.command import export, models_first
+from mvpose.export.pipeline import Exported
+from mvpose.runtime.litert import LiteRTRuntime
+
+RECIPE = "static_wi8_ai8_mixed"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """An empty project with a manifest."""
+    manifest = tmp_path / "app" / "app/src/main/AndroidManifest.xml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("<manifest/>", encoding="utf-8")
+    return tmp_path / "app"
+
+
+@pytest.fixture
+def file(exports: dict[str, Exported], tmp_path: Path) -> Path:
+    """An INT8 file of the small network."""
+    return Path(shutil.copy(exports[RECIPE].path, tmp_path / "small.tflite"))
+
+
+def test_an_exported_file_goes_in_as_it_is(app: Path, file: Path) -> None:
+    export(str(file), target=["android"], to_android=app)
+    embedded = app / MODELS / file.name
+    assert embedded.read_bytes() == file.read_bytes()
+    described = json.loads(Path(f"{embedded}.json").read_text("utf-8"))
+    assert described == json.loads(read_artefact(file).to_json())
+    assert LiteRTRuntime(embedded).spec == read_artefact(file).model
+
+
+def test_a_checkpoint_is_exported_and_embedded(
+    app: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("litert_torch", reason="needs mvpose[tflite]")
+    monkeypatch.setattr("mvpose.export.pipeline.PARITY_CROPS", 2)
+    out = tmp_path / "out"
+    export(str(checkpoint), target=["android"], fp16=True, to_android=app, out=out)
+    names = {path.name for path in (app / MODELS).iterdir()}
+    assert names == {"small.fp16.tflite", "small.fp16.tflite.json"}
+    assert (out / "small.fp16.tflite").read_bytes() == (
+        app / MODELS / "small.fp16.tflite"
+    ).read_bytes()
+
+
+def test_files_in_the_app_are_replaced_only_when_asked(app: Path, file: Path) -> None:
+    embed([file], app, overwrite=False)
+    with pytest.raises(InputError, match="--overwrite"):
+        embed([file], app, overwrite=False)
+    embed([file], app, overwrite=True)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_the_app_cannot_run(app: Path, file: Path, tmp_path: Path) -> None:
+    artefact = read_artefact(file)
+    spec = artefact.model
+    other = replace(
+        artefact, model=replace(spec, decode=replace(spec.decode, method="coordinates"))
+    )
+    changed = tmp_path / "coordinates.tflite"
+    changed.write_bytes(file.read_bytes())
+    append_artefact(changed, other)
+    with pytest.raises(InputError, match="coordinates, not heatmaps"):
+        embed([file, changed], app, overwrite=False)
+    assert not (app / MODELS).exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        pytest.param(lambda data: data[:1000], "carries no mvpose description", id="cut off"),
+        pytest.param(lambda data: b"\0" * 64 + data[64:], "cannot load", id="no model"),
+    ],
+)
+def test_a_damaged_file(damage: object, message: str, app: Path, file: Path) -> None:
+    file.write_bytes(damage(file.read_bytes()))  # type: ignore[operator]
+    with pytest.raises(InputError, match=message):
+        embed([file], app, overwrite=False)
+    assert not (app / MODELS).exists()
+
+
+def test_there_is_no_app(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no project of the Android app"):
+        find_app(tmp_path)
+
+
+def test_an_exported_file_is_not_exported_again() -> None:
+    with pytest.raises(InputError, match="is exported already"):
+        split_exported(["a.tflite"], None)
+
+
+@pytest.mark.parametrize(
+    ("models", "ready", "rest"),
+    [
+        pytest.param((), [], [None], id="the shipped one"),
+        pytest.param(("a.tflite",), ["a.tflite"], [], id="a file"),
+        pytest.param(("s", "a.tflite", "b"), ["a.tflite"], ["s", "b"], id="mixed"),
+    ],
+)
+def test_models(models: tuple[str, ...], ready: list[str], rest: list[str | None]) -> None:
+    assert split_exported(models, Path()) == ([Path(name) for name in ready], rest)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--target android mine.tflite --int8", "mine.tflite --target android --int8"),
+        ("--target tflite onnx --int8", "--target tflite onnx --int8"),
+        ("s --target tflite -o out", "s --target tflite -o out"),
+        ("--out a --target android a b --json c", "a b --out a --target android --json c"),
+        ("--recipe fp16 --target android", "--recipe fp16 --target android"),
+    ],
+)
+def test_models_may_stand_behind_the_targets(words: str, expected: str) -> None:
+    assert models_first(words.split()) == expected.split()
