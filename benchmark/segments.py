@@ -38,8 +38,8 @@ class Cutter:
         data = path.read_bytes()
         self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
 
-    def write(self, part: range, path: Path) -> None:
-        """Write the operators of these places."""
+    def write(self, part: range, path: Path) -> tuple[list[int], list[int]]:
+        """Write the operators of these places; the tensors that they read and write, in order."""
         import flatbuffers
         from ai_edge_litert import schema_py_generated as schema
 
@@ -75,10 +75,12 @@ class Cutter:
             copied = copy.copy(op)
             copied.inputs, copied.outputs = moved(op.inputs), moved(op.outputs)
             graph.operators.append(copied)
-        graph.inputs, graph.outputs = moved(given), moved(sorted(outside))
+        left = sorted(outside)
+        graph.inputs, graph.outputs = moved(given), moved(left)
         model = schema.ModelT()
         model.version, model.operatorCodes = self.model.version, self.model.operatorCodes
         model.subgraphs, model.buffers = [graph], buffers
         builder = flatbuffers.Builder()
         builder.Finish(model.Pack(builder), IDENTIFIER)
         path.write_bytes(bytes(builder.Output()))
+        return given, left

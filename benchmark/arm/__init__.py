@@ -1,0 +1,1 @@
+"""Proof that an ARM processor computes what this one does, under emulation."""

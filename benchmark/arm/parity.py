@@ -1,0 +1,240 @@
+"""Whether an ARM processor computes what this one does: python -m mvpose.benchmark.arm.parity."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic.dataclasses import dataclass
+
+from mvpose.cli import Flag, Many, run
+from mvpose.errors import InputError
+from mvpose.spec import FROZEN, Record
+
+CPUS = {
+    "cortex-a53": "in-order, no dot product",
+    "cortex-a76": "dot product",
+    "cortex-a710": "dot product and i8mm",
+}
+FLOAT_TOLERANCE = 1e-5
+"""Of the range of the values."""
+LEVELS = 1
+"""By which INT8 values that come from floats or from other kernels may differ."""
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Kind(Record):
+    """The outputs of all pieces of one kind.
+
+    Attributes:
+        kind: "int8", "int8 softmax", "float", or "float to int8" where floats end in INT8.
+        outputs: tensors, of which ``identical`` are the same to the last bit.
+        different: share of the values that differ, 0..1.
+        largest: difference, in levels of INT8, or of the range of the floats.
+    """
+
+    kind: str
+    outputs: int
+    identical: int
+    different: float
+    largest: float
+
+    @property
+    def holds(self) -> bool:
+        """It is what XNNPACK promises: integers to the last bit, floats within rounding."""
+        if self.kind == "int8":
+            return self.outputs == self.identical
+        return self.largest <= (FLOAT_TOLERANCE if self.kind == "float" else LEVELS)
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Parity(Record):
+    """One file on one processor.
+
+    Attributes:
+        file, sha256, precision: of the file.
+        cpu: as the emulator names it.
+        kinds: its pieces, each given the same inputs on both processors.
+        whole: of the whole file: largest difference of the heatmaps and their range, and of the
+            keypoints in pixels of the crop.
+    """
+
+    file: str
+    sha256: str
+    precision: str
+    cpu: str
+    kinds: tuple[Kind, ...]
+    whole: dict[str, Any]
+
+    @property
+    def holds(self) -> bool:
+        """Every piece does; a float file as a whole is within rounding."""
+        pieces = all(kind.holds for kind in self.kinds)
+        return pieces and (len(self.kinds) > 1 or self.whole_relative <= FLOAT_TOLERANCE)
+
+    @property
+    def whole_relative(self) -> float:
+        """Largest difference of the heatmaps, of their range."""
+        return float(self.whole["heatmap_max_difference"] / self.whole["heatmap_range"])
+
+
+def summarise(outputs: Iterable[dict[str, Any]]) -> tuple[Kind, ...]:
+    """What the guest found, by kind."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for output in outputs:
+        rounded = output["kind"] == "float" and output["dtype"] == "int8"
+        kinds.setdefault("float to int8" if rounded else output["kind"], []).append(output)
+    return tuple(
+        Kind(
+            kind,
+            len(found),
+            sum(not output["different"] for output in found),
+            sum(output["different"] for output in found) / sum(o["values"] for o in found),
+            max(output["largest"] / _unit(output) for output in found),
+        )
+        for kind, found in sorted(kinds.items())
+    )
+
+
+def _unit(output: dict[str, Any]) -> float:
+    """A level, or the range of floats."""
+    return 1.0 if output["dtype"] == "int8" else float(output["range"] or 1)
+
+
+def emulate(parts: Path, cpu: str, folder: Path) -> dict[str, Any]:
+    """What the guest finds in a folder of pieces.
+
+    Args:
+        parts: holds ``qemu/usr/bin/qemu-aarch64``, the root ``debian`` with Python, and its
+            packages in ``packages``.
+        cpu: as the emulator names it.
+        folder: that ``write_pieces`` filled.
+
+    Raises:
+        InputError: a part is missing, or the emulated program fails.
+    """
+    root = parts / "debian"
+    pythons = sorted((root / "usr/bin").glob("python3.[0-9]*"))
+    if not pythons:
+        raise InputError(f"{parts} holds no emulated Python", "run benchmark/arm_parity.sh")
+    emulator = [str(parts / "qemu/usr/bin/qemu-aarch64"), "-cpu", cpu, "-L", str(root)]
+    packages = ["-E", f"PYTHONPATH={parts / 'packages'}"]
+    here = Path(__file__).parent
+    for script in (here / "guest.py", here.parent / "device_bench.py"):
+        shutil.copy(script, folder)
+    words = [*emulator, *packages, str(pythons[0]), str(folder / "guest.py"), str(folder)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise InputError(
+            f"cannot start {words[0]}: {error.strerror}", "run benchmark/arm_parity.sh"
+        ) from error
+    if done.returncode:
+        said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1]
+        raise InputError(
+            f"the emulated {cpu} failed: {said}", "is the emulator older than QEMU 10?"
+        )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def parity(
+    files: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    parts: Path,
+    cpu: Annotated[list[str] | None, Many] = None,
+    crops: int = 2,
+    json: Path | None = None,
+    overwrite: Flag = False,
+) -> None:
+    """Compare what exported files give on emulated ARM processors and here, in XNNPACK's kernels.
+
+    Each file is cut where integers and floats meet; every piece gets the same inputs on both
+    processors. Fails where an INT8 piece is not the same to the last bit, a float one differs by
+    more than 1e-5 of its range, or one that ends floats in INT8 by more than a level.
+
+    ```
+    benchmark/arm_parity.sh out/mobilevitpose-xxs.static_wi8_ai8_mixed.tflite
+    ```
+
+    Args:
+        files: exported .tflite files.
+        parts: folder with emulator and emulated Python, as benchmark/arm_parity.sh makes it.
+        cpu: processors [default: cortex-a53 cortex-a76 cortex-a710].
+        crops: drawn people to run the whole files on.
+        json: write the result rows to this file.
+        overwrite: replace an existing file.
+    """
+    from importlib.metadata import version
+
+    from rich.table import Table
+
+    from mvpose.benchmark.arm.pieces import write_pieces
+    from mvpose.benchmark.machine import machine
+    from mvpose.cli import console
+    from mvpose.files import check_new, sha256, write_json
+    from mvpose.quantize.calibration import drawn_crops
+    from mvpose.runtime.litert import read_artefact
+
+    if json:
+        check_new(json, overwrite)
+    table = Table("file", "processor", "kind", title="emulated ARM against this processor")
+    for heading in ("identical outputs", "values that differ", "largest"):
+        table.add_column(heading, justify="right")
+    rows = []
+    for file in files:
+        artefact = read_artefact(file)
+        with tempfile.TemporaryDirectory(prefix="mvpose-") as name:
+            folder = Path(name)
+            write_pieces(file, drawn_crops(artefact.model, crops, 0), folder)
+            for model in cpu or CPUS:
+                found = emulate(parts.resolve(), model, folder)
+                row = Parity(
+                    file.name,
+                    sha256(file),
+                    artefact.recipe,
+                    model,
+                    summarise(found["pieces"]),
+                    found["whole"],
+                )
+                rows.append(row)
+                for cells in _cells(row):
+                    table.add_row(*cells)
+    console().print(table)
+    if json:
+        protocol = {
+            "runtime": f"ai-edge-litert {version('ai-edge-litert')}",
+            "kernels": "XNNPACK",
+            "threads": 1,
+            "crops": crops,
+            **machine(),
+        }
+        write_json(json, {"kind": "arm", "protocol": protocol, "rows": [asdict(r) for r in rows]})
+    failed = [row for row in rows if not row.holds]
+    if failed:
+        raise InputError(
+            f"{failed[0].file} computes something else on {failed[0].cpu}",
+            "the table shows where; are both runtimes of the same version?",
+        )
+
+
+def _cells(row: Parity) -> Iterable[tuple[str, ...]]:
+    for kind in row.kinds:
+        levels = f"{kind.largest:.0f} levels"
+        largest = f"{kind.largest:.1e} of range" if kind.kind == "float" else levels
+        share = f"{100 * kind.different:.4f} %"
+        yield row.file, row.cpu, kind.kind, f"{kind.identical}/{kind.outputs}", share, largest
+    shift = f"{row.whole['keypoint_max_px']:.2g} px"
+    yield row.file, row.cpu, "whole", f"{row.whole_relative:.1e} of range", "", shift
+
+
+if __name__ == "__main__":
+    run(parity)
