@@ -40,7 +40,7 @@ def compare_piece(path: Path, arrays: Any) -> list[dict[str, Any]]:
 
 def main(folder: Path) -> None:
     kinds = json.loads((folder / "pieces.json").read_text(encoding="utf-8"))
-    pieces = []
+    pieces: list[dict[str, Any]] = []
     for number, kind in enumerate(kinds):
         with np.load(folder / f"{number}.npz") as arrays:
             outputs = compare_piece(folder / f"{number}.tflite", arrays)

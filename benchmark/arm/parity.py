@@ -177,12 +177,12 @@ def parity(
 
     from rich.table import Table
 
+    from mvpose.artefact import read_artefact
     from mvpose.benchmark.arm.pieces import write_pieces
     from mvpose.benchmark.machine import machine
     from mvpose.cli import console
     from mvpose.files import check_new, sha256, write_json
     from mvpose.quantize.calibration import drawn_crops
-    from mvpose.runtime.litert import read_artefact
 
     if json:
         check_new(json, overwrite)
