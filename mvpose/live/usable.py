@@ -98,7 +98,7 @@ def _objection(artefact: Artefact, elements: tuple[str, ...]) -> tuple[Reason, s
     if given.dtype not in elements or made.dtype not in elements:
         kinds = f"has input and output of {given.dtype} and {made.dtype}"
         return "element_type", kinds, f"export it with --io {elements[0]}"
-    if given.shape != (1, height, width, 3) or len(made.shape) != 4 or min(made.shape) < 1:
+    if given.shape != (1, height, width, 3) or len(made.shape) != 4 or min(made.shape[1:3]) < 2:
         return "shapes", f"has input and output {given.shape} and {made.shape}", AGAIN
     if made.shape[3] != len(spec.skeleton.keypoints):
         heatmaps = f"has {made.shape[3]} heatmaps for {len(spec.skeleton.keypoints)} keypoints"

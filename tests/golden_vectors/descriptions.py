@@ -69,6 +69,7 @@ CHANGES: dict[str, Change] = {
     "coordinates": put("model.decode.method", "coordinates"),
     "unknown decode rule": put("model.decode.method", "integral"),
     "another input size": put("input.shape", [1, 128, 128, 3]),
+    "heatmaps one cell high": put("output.shape", [1, 1, 64, 17]),
     "flat output": put("output.shape", [1, 69632]),
     "fewer heatmaps": put("output.shape", [1, 64, 64, 16]),
     "an edge to nowhere": put("model.skeleton.edges", [[0, 17]]),

@@ -83,13 +83,16 @@ def case(
 
 
 def hard_maps() -> NDArray[np.float32]:
-    """(K, 32, 40) maps: peaks within and on every border, two alike, flat, a saddle, noise."""
+    """(K, 32, 40) maps: peaks within and on every border, two alike, flat, a saddle, a lone cell
+    in a hollow, noise."""
     height, width = 32, 40
     y, x = np.mgrid[:height, :width].astype(float)
 
     def gaussian(cx: float, cy: float, peak: float = 0.9) -> Floats:
         return np.asarray(peak * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 2))
 
+    hollow = np.minimum(0.2 * ((x - 20) ** 2 + (y - 16) ** 2), 0.85)
+    hollow[16, 20] = 0.9
     noise = np.random.default_rng(1).normal(0, 0.1, (height, width))
     maps = [
         gaussian(13.37, 8.81),
@@ -104,6 +107,7 @@ def hard_maps() -> NDArray[np.float32]:
         np.zeros((height, width)),
         np.full((height, width), -0.25),
         0.5 + 0.01 * ((x - 20) ** 2 - (y - 16) ** 2),
+        hollow,
         gaussian(25.25, 21.75, 2e-4),
         noise,
         gaussian(9.8, 27.1) + noise,

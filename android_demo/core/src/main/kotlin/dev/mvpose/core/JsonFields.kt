@@ -1,0 +1,15 @@
+package dev.mvpose.core
+
+import org.json.JSONObject
+
+/**
+ * One of the words that [E] lists, in any case; [usual] where the field is left out.
+ *
+ * @throws IllegalArgumentException it is another word
+ */
+internal inline fun <reified E : Enum<E>> JSONObject.choice(field: String, usual: E): E {
+    val word = optString(field, usual.name)
+    return requireNotNull(enumValues<E>().find { it.name.equals(word, ignoreCase = true) }) {
+        "$field is $word, not one of ${enumValues<E>().joinToString { it.name.lowercase() }}"
+    }
+}

@@ -1,0 +1,9 @@
+// Stand-in: signatures of CameraX without code. See LiteRt.kt.
+package androidx.camera.core;
+
+import org.jetbrains.annotations.NotNull;
+
+public interface CameraProvider {
+    boolean hasCamera(@NotNull CameraSelector cameraSelector)
+            throws CameraInfoUnavailableException;
+}
