@@ -1,0 +1,116 @@
+package dev.mvpose.demo.ui
+
+import android.os.Bundle
+import android.view.WindowManager
+import android.widget.Button
+import android.widget.Spinner
+import android.widget.TextView
+import dev.mvpose.core.BenchmarkResult
+import dev.mvpose.demo.R
+import dev.mvpose.demo.benchmark.BenchmarkRun
+import dev.mvpose.demo.benchmark.resultText
+import dev.mvpose.demo.benchmark.shareResult
+import dev.mvpose.demo.pose.EngineState
+import dev.mvpose.demo.pose.PoseRunner
+import java.io.IOException
+
+/** Measures the model that is chosen. */
+class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
+    private lateinit var text: TextView
+    private lateinit var runs: Spinner
+    private lateinit var start: Button
+    private lateinit var share: Button
+    private var result: BenchmarkResult? = null
+    private var measuring = false
+
+    @Volatile
+    private var cancelled = false
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+        text = view(R.id.result)
+        runs = view(R.id.runs)
+        start = view(R.id.start)
+        share = view(R.id.share)
+        start.setOnClickListener { if (measuring) cancelled = true else measure() }
+        share.setOnClickListener { result?.let(::offer) }
+    }
+
+    override fun onStop() {
+        super.onStop()
+        cancelled = true
+    }
+
+    /** A change of model ends the run: it would wait for its end otherwise. */
+    override fun onState(state: EngineState) {
+        super.onState(state)
+        if (state is EngineState.Starting) cancelled = true
+    }
+
+    private fun measure() {
+        cancelled = false
+        setMeasuring(true)
+        val count = runs.selectedItem.toString().toInt()
+        poses.withRunner { runner ->
+            val ending = if (runner == null) Ending(null, null) else run(runner, count)
+            runOnUiThread { end(ending) }
+        }
+    }
+
+    /** On the inference thread. */
+    private fun run(runner: PoseRunner, count: Int): Ending {
+        val measured = BenchmarkRun(this, runner, count, { tell(it, count) }, { cancelled })
+        return try {
+            Ending(runner, measured.measure())
+        } catch (failure: Exception) {
+            // Whatever a driver throws ends this run, not the app.
+            Ending(runner, null, failure.message ?: failure.javaClass.simpleName)
+        } finally {
+            runner.reset()
+        }
+    }
+
+    private fun tell(done: Int, count: Int) {
+        if (done == 0) runOnUiThread { text.setText(R.string.warming) }
+        if (done == 0 || done % PROGRESS_EVERY != 0) return
+        runOnUiThread { text.text = getString(R.string.measuring, done, count) }
+    }
+
+    private fun end(ending: Ending) {
+        setMeasuring(false)
+        result = ending.result
+        share.isEnabled = ending.result != null
+        text.text =
+            when {
+                ending.runner == null -> getString(R.string.not_running)
+                ending.failure != null -> ending.failure
+                ending.result == null -> getString(R.string.stopped)
+                else -> resultText(this, ending.result)
+            }
+    }
+
+    private fun setMeasuring(value: Boolean) {
+        measuring = value
+        start.setText(if (value) R.string.stop else R.string.start)
+        share.isEnabled = !value && result != null
+    }
+
+    private fun offer(result: BenchmarkResult) {
+        try {
+            shareResult(this, result)
+        } catch (failure: IOException) {
+            tellSource(getString(R.string.share_failed, failure.message))
+        }
+    }
+
+    private class Ending(
+        val runner: PoseRunner?,
+        val result: BenchmarkResult?,
+        val failure: String? = null,
+    )
+
+    private companion object {
+        const val PROGRESS_EVERY = 10
+    }
+}
