@@ -4,6 +4,7 @@
     python -m mvpose.benchmark.readme docs/int8.md benchmark
     python -m mvpose.benchmark.readme docs/formats.md benchmark
     python -m mvpose.benchmark.readme docs/benchmark.md benchmark
+    python -m mvpose.benchmark.readme docs/devices.md benchmark
     python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
@@ -19,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mvpose.benchmark.arm.table import arm_table
 from mvpose.benchmark.complexity_tables import blocks_table, complexity_table, published_table
 from mvpose.benchmark.document_tables import (
     matrix_table,
@@ -90,6 +92,7 @@ def tables(folder: Path) -> dict[str, str]:
         "gate": gate_table(found["gate"]),
         "qat": formats_table(found["qat"]),
         "roads": roads_table(found["roads"]),
+        "arm": arm_table(found["arm"]),
     }
 
 

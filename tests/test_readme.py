@@ -9,7 +9,7 @@ from mvpose.files import sha256
 from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README, CARD, INT8, FORMATS, BENCHMARK = (
+README, CARD, INT8, FORMATS, BENCHMARK, DEVICES = (
     (ROOT / name).read_text("utf-8")
     for name in (
         "README.md",
@@ -17,14 +17,15 @@ README, CARD, INT8, FORMATS, BENCHMARK = (
         "docs/int8.md",
         "docs/formats.md",
         "docs/benchmark.md",
+        "docs/devices.md",
     )
 )
 
 
 @pytest.mark.parametrize(
     "text",
-    [README, CARD, INT8, FORMATS, BENCHMARK],
-    ids=["README", "model card", "int8", "formats", "benchmark"],
+    [README, CARD, INT8, FORMATS, BENCHMARK, DEVICES],
+    ids=["README", "model card", "int8", "formats", "benchmark", "devices"],
 )
 def test_tables_are_those_of_the_results(text: str) -> None:
     assert fill(text, tables(ROOT / "benchmark")) == text
@@ -38,6 +39,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
         *((FORMATS, name) for name in ("formats", "roads")),
         *((BENCHMARK, name) for name in ("matrix", "published", "complexity", "counted", "blocks")),
         *((BENCHMARK, name) for name in ("self_check", "profile")),
+        (DEVICES, "arm"),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )

@@ -1,0 +1,239 @@
+"""mvpose-demo without a browser: what it serves, and what it refuses."""
+
+import http.client
+import json
+import signal
+import socket
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from web_browser import command, serving
+
+from mvpose.artefact import ENTRY
+from mvpose.errors import InputError
+from mvpose.web_demo import litertjs
+from mvpose.web_demo.models import find_models
+from mvpose.web_demo.server import DemoServer
+
+GOLDEN = Path(__file__).parent / "golden" / "metadata.json"
+DESCRIPTION: str = next(
+    case["document"]
+    for case in json.loads(GOLDEN.read_text("utf-8"))["cases"]
+    if case["name"] == "as exported"
+)
+
+
+def described(path: Path, text: str = DESCRIPTION) -> Path:
+    """Write a file with a description; the server looks at no more of it."""
+    path.write_bytes(b"weights")
+    if text:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(ENTRY, text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return described(tmp_path_factory.mktemp("model") / "model.tflite")
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[DemoServer]:
+    with serving([model]) as started:
+        yield started
+
+
+def ask(
+    server: DemoServer, path: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        pytest.param("/", "text/html; charset=utf-8", id="page"),
+        pytest.param("/?a=b", "text/html; charset=utf-8", id="query"),
+        pytest.param("/demo.js", "text/javascript; charset=utf-8", id="script"),
+        pytest.param("/pose/crop.js", "text/javascript; charset=utf-8", id="in a folder"),
+        pytest.param("/style.css", "text/css; charset=utf-8", id="style"),
+        pytest.param("/icon.svg", "image/svg+xml", id="icon"),
+        pytest.param("/models.json", "application/json", id="list of models"),
+        pytest.param("/models/0.tflite", "application/octet-stream", id="model"),
+        pytest.param(
+            "/litertjs/core/wasm/litert_wasm_threaded_internal.wasm", "application/wasm", id="wasm"
+        ),
+    ],
+)
+def test_serves(server: DemoServer, path: str, kind: str) -> None:
+    status, headers, body = ask(server, path)
+    assert (status, headers["content-type"]) == (200, kind)
+    assert len(body) == int(headers["content-length"]) > 0
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-embedder-policy"] == "require-corp"
+    status, headers, nothing = ask(server, path, "HEAD")
+    assert (status, int(headers["content-length"]), nothing) == (200, len(body), b"")
+
+
+def test_a_file_that_did_not_change_is_not_sent_again(server: DemoServer) -> None:
+    _, headers, _ = ask(server, "/models/0.tflite")
+    same = ask(server, "/models/0.tflite", headers={"If-None-Match": headers["etag"]})
+    assert (same[0], same[2]) == (304, b"")
+    other = ask(server, "/models/0.tflite", headers={"If-None-Match": '"other"'})
+    assert other[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        pytest.param("/nothing", "GET", 404, id="unknown"),
+        pytest.param("/index.html/", "GET", 404, id="folder"),
+        pytest.param("/../command.py", "GET", 404, id="above"),
+        pytest.param("/%2e%2e/command.py", "GET", 404, id="above, escaped"),
+        pytest.param("/pose/../../server.py", "GET", 404, id="above, from a folder"),
+        pytest.param("//etc/passwd", "GET", 404, id="absolute"),
+        pytest.param("/models/1.tflite", "GET", 404, id="no such model"),
+        pytest.param("/" + "a" * 5000, "GET", 404, id="long"),
+        pytest.param("/" + "a" * 70000, "GET", 414, id="too long"),
+        pytest.param("/", "POST", 501, id="posted"),
+        pytest.param("/models.json", "DELETE", 501, id="deleted"),
+    ],
+)
+def test_refuses(server: DemoServer, path: str, method: str, status: int) -> None:
+    assert ask(server, path, method)[0] == status
+    assert ask(server, "/")[0] == 200
+
+
+def test_nonsense_does_not_stop_it(server: DemoServer) -> None:
+    for nonsense in (b"\x16\x03\x01\x02\x00\x01\n\n", b"GET\n\n", b"GET / HTTP/9.9\n\n", b""):
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as line:
+            line.sendall(nonsense)
+    assert ask(server, "/")[0] == 200
+
+
+def test_a_removed_model_is_gone(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.tflite"
+    copy.write_bytes(model.read_bytes())
+    with serving([copy]) as started:
+        copy.unlink()
+        assert ask(started, "/models/0.tflite")[0] == 410
+
+
+def test_a_taken_port_is_told(server: DemoServer) -> None:
+    with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{server.server_port}"):
+        DemoServer("127.0.0.1", server.server_port)
+
+
+def test_starts_and_ends(model: Path) -> None:
+    """The real command: its address, what it serves there, and a clean end by Ctrl-C."""
+    with command(model) as (address, running):
+        assert model.name.encode() in urllib.request.urlopen(f"{address}/models.json").read()
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+        assert running.stderr and "adb reverse" in running.stderr.read()
+
+
+# which models
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(lambda text: "", "carries no description", id="no description"),
+        pytest.param(
+            lambda text: text.replace('"schema_version": 1', '"schema_version": 2'),
+            "schema version 2",
+            id="newer schema",
+        ),
+        pytest.param(
+            lambda text: text.replace('"dtype": "float32"', '"dtype": "int8"'),
+            "input and output of int8",
+            id="INT8 input and output",
+        ),
+        pytest.param(
+            lambda text: text.replace('"layout": "NHWC"', '"layout": "NCHW"'), "NCHW", id="layout"
+        ),
+    ],
+)
+def test_unusable_models_are_refused_or_left_out(
+    change: Callable[[str], str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = change(json.dumps(json.loads(DESCRIPTION)))
+    bad, good = described(tmp_path / "bad.tflite", text), described(tmp_path / "good.tflite")
+    with pytest.raises(InputError, match=said):
+        find_models([good, bad], tmp_path)
+    assert find_models([], tmp_path) == [good]
+    assert said in capsys.readouterr().err
+
+
+def test_the_usual_int8_file_comes_first(tmp_path: Path) -> None:
+    names = ["a.fp32", "b.static_wi8_ai8_mixed", "c.static_wi8_ai8"]
+    paths = [described(tmp_path / f"{name}.tflite") for name in names]
+    assert find_models([], tmp_path) == [paths[1], paths[0], paths[2]]
+
+
+def test_a_missing_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        find_models([tmp_path / "none.tflite"], tmp_path)
+
+
+# LiteRT.js
+
+
+def test_another_folder_is_no_litertjs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no folder of LiteRT"):
+        litertjs.find_litertjs(tmp_path)
+
+
+def test_a_given_litertjs_is_taken_as_it_is(tmp_path: Path) -> None:
+    for part in litertjs.PARTS:
+        path = tmp_path / "@litertjs" / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert litertjs.find_litertjs(tmp_path) == tmp_path / "@litertjs"
+    assert litertjs.find_litertjs(tmp_path / "@litertjs") == tmp_path / "@litertjs"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        pytest.param("PATH", "", "no npm to fetch it", id="no npm"),
+        pytest.param(
+            "npm_config_registry", "http://127.0.0.1:9/", "npm could not fetch", id="no registry"
+        ),
+    ],
+)
+def test_nothing_is_left_of_a_failed_fetch(
+    name: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name != "PATH" and not litertjs.shutil.which("npm"):
+        pytest.skip("NOT TESTED: needs npm")
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(litertjs, "user_cache", lambda: cache)
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=said) as caught:
+        litertjs.find_litertjs()
+    assert "--litertjs" in caught.value.hint
+    assert list(cache.iterdir()) == []
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert litertjs.user_cache() == tmp_path / "mvpose"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert litertjs.user_cache() == Path.home() / ".cache" / "mvpose"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert litertjs.user_cache() == tmp_path / "mvpose"

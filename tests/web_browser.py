@@ -1,0 +1,228 @@
+"""The browser demo's page in headless Chromium, for tests and for looking at it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mvpose.errors import InputError
+from mvpose.web_demo.litertjs import find_litertjs
+from mvpose.web_demo.server import DemoServer, page_table
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage",
+)  # fmt: skip
+NO_GPU = "--disable-gpu"
+PATIENCE_S = 60
+CAMERA_WH = (640, 480)
+Drawn = tuple[NDArray[np.uint8], NDArray[np.float64]]
+"""A picture and the box (4,) about the person in it."""
+
+
+def litertjs() -> Path:
+    """LiteRT.js, or a loud skip where it can't be had."""
+    try:
+        return find_litertjs()
+    except InputError as error:
+        pytest.skip(f"NOT TESTED: no LiteRT.js: {error}")
+
+
+@contextmanager
+def serving(models: Sequence[Path]) -> Iterator[DemoServer]:
+    """The demo's server with some files, on a free port."""
+    with DemoServer("127.0.0.1", 0) as server:
+        server.table = page_table(litertjs(), models)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def command(*models: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The real command on a free port: its address and its process; Ctrl-C ends it."""
+    litertjs()
+    arguments = [sys.executable, "-m", "mvpose.web_demo", *map(str, models), "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, **pipes) as running:
+        assert running.stdout
+        try:
+            yield running.stdout.readline().split()[0], running
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait(PATIENCE_S)
+
+
+@contextmanager
+def chromium(folder: Path, *flags: str) -> Iterator[Any]:
+    """A browser with a new profile, that logs its console and what it asks the network for."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("NOT TESTED: needs chromium and chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: needs selenium")
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    options.page_load_strategy = "eager"
+    downloads = folder / "downloads"
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    for flag in (*FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(PATIENCE_S)
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+class Page:
+    """The demo's page and what a user does with it."""
+
+    def __init__(self, browser: Any, address: str, before: str = "") -> None:
+        """Open it.
+
+        Args:
+            before: a script that runs before the page's own.
+        """
+        self.browser = browser
+        self.downloads = Path(browser.capabilities["chrome"]["userDataDir"]).parent / "downloads"
+        script = ""
+        if before:
+            command = "Page.addScriptToEvaluateOnNewDocument"
+            script = browser.execute_cdp_cmd(command, {"source": before})["identifier"]
+        browser.get(address)
+        if script:
+            command = "Page.removeScriptToEvaluateOnNewDocument"
+            browser.execute_cdp_cmd(command, {"identifier": script})
+
+    def wait(self, condition: str, *arguments: object) -> Any:
+        """Until a JavaScript expression is true; its value."""
+        from selenium.common.exceptions import TimeoutException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        try:
+            return WebDriverWait(self.browser, PATIENCE_S, 0.05).until(
+                lambda browser: browser.execute_script(f"return {condition}", *arguments)
+            )
+        except TimeoutException:
+            raise AssertionError(f"never: {condition}; the page says {self.message!r}") from None
+
+    def ready(self) -> None:
+        """Until a model is loaded or a message tells why none is."""
+        self.wait(
+            "!('busy' in document.documentElement.dataset) && (!document.getElementById('camera')"
+            ".disabled || document.getElementById('message').dataset.kind === 'error')"
+        )
+
+    def click(self, name: str) -> None:
+        self.browser.find_element("id", name).click()
+
+    def text(self, name: str) -> str:
+        return str(self.browser.find_element("id", name).get_property("textContent"))
+
+    @property
+    def message(self) -> str:
+        return self.text("message")
+
+    @property
+    def complaint(self) -> str:
+        """The message, where it is an error that is seen."""
+        found = self.browser.execute_script(
+            "const line = document.getElementById('message');"
+            "return line.hidden || line.dataset.kind !== 'error' ? '' : line.textContent"
+        )
+        return str(found)
+
+    def choose(self, name: str, value: str) -> None:
+        """Take an entry of a list, by its text."""
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.browser.find_element("id", name)).select_by_visible_text(value)
+
+    def give(self, path: Path) -> None:
+        """Hand the page a file."""
+        self.browser.find_element("id", "file").send_keys(str(path))
+
+    def drop(self, path: Path) -> None:
+        """Drop a file on the page."""
+        self.browser.execute_script(
+            "const made = document.createElement('input'); made.type = 'file';"
+            "made.id = 'dropped'; document.body.append(made)"
+        )
+        self.browser.find_element("id", "dropped").send_keys(str(path))
+        self.browser.execute_script(
+            "const given = document.getElementById('dropped'); const data = new DataTransfer();"
+            "data.items.add(given.files[0]); given.remove();"
+            "document.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true}))"
+        )
+
+    def keypoints(self) -> list[list[float]]:
+        """x, y and score of each row of the table."""
+        rows = self.browser.execute_script(
+            "return [...document.getElementById('keypoints').rows]"
+            ".map(row => [...row.cells].slice(1).map(cell => cell.textContent))"
+        )
+        return [[float(value) for value in row] for row in rows]
+
+    def saved(self) -> dict[str, Any]:
+        """The JSON that the page offers."""
+        self.browser.execute_script(
+            "window.saved = null; const make = URL.createObjectURL;"
+            "URL.createObjectURL = blob => { blob.text().then(text => window.saved = text);"
+            " URL.createObjectURL = make; return make.call(URL, blob) }"
+        )
+        self.click("save")
+        return dict(json.loads(self.wait("window.saved")))
+
+    def errors(self) -> list[str]:
+        """What the browser's console complains of since the last call."""
+        entries = self.browser.get_log("browser")
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+
+def view(browser: Any, width_px: int, theme: str = "light", height_px: int = 900) -> None:
+    """Another size and colour scheme of the window."""
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    narrow = width_px < 500
+    size = {"width": width_px, "height": height_px, "mobile": narrow}
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {**size, "deviceScaleFactor": 2 if narrow else 1}
+    )
+
+
+def write_y4m(path: Path, image: NDArray[np.uint8], frames: int = 2) -> NDArray[np.uint8]:
+    """A still video for Chromium's fake camera.
+
+    Args:
+        image: (height, width, 3) RGB, sides even.
+
+    Returns:
+        (height, width, 3) RGB, what is left after 4:2:0 and BT.601's limited range.
+    """
+    height, width = image.shape[:2]
+    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+    header = f"YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420\n".encode()
+    path.write_bytes(header + (b"FRAME\n" + planes.tobytes()) * frames)
+    return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), np.uint8)

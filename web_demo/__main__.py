@@ -1,0 +1,5 @@
+"""``python -m mvpose.web_demo`` is ``mvpose-demo``."""
+
+from mvpose.web_demo.command import main
+
+main()

@@ -1,0 +1,100 @@
+"""How long the page takes until it can be used: ``python -m mvpose.web_demo.measure``.
+
+From the browser's request to the moment when a model is loaded, has run once and the buttons work;
+in headless Chromium from this machine, each time with an empty cache. Needs
+``pip install 'mvpose[test]'``, chromium and chromedriver.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from mvpose.cli import run
+
+READY = (
+    "return document.getElementById('camera')?.disabled === false"
+    " ? performance.getEntriesByName('mvpose-ready')[0]?.startTime : null"
+)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+LONGEST_S = 60
+
+
+def measure(
+    model: Path,
+    *,
+    rounds: Annotated[int, Parameter(validator=Number(gte=1))] = 5,
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+) -> None:
+    """Measure the seconds until the page can be used.
+
+    ```
+    python -m mvpose.web_demo.measure out/mobilevitpose-xxs.static_wi8_ai8_mixed.tflite
+    ```
+
+    Args:
+        model: an exported .tflite file.
+        rounds: how often, each in a new browser.
+        json_file: also write the result there.
+    """
+    from mvpose.benchmark.machine import machine
+    from mvpose.files import write_json
+    from mvpose.web_demo.litertjs import find_litertjs
+    from mvpose.web_demo.models import check_model
+    from mvpose.web_demo.server import DemoServer, page_table
+
+    check_model(model)
+    with DemoServer("127.0.0.1", 0) as server:
+        server.table = page_table(find_litertjs(), [model])
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = [_load(server.address) for _ in range(rounds)]
+        server.shutdown()
+    seconds = sorted(round(ready_s, 3) for ready_s, _ in found)
+    result = {
+        "what": "from the request to a page with a model that has run once",
+        "model": model.name,
+        "median_s": statistics.median(seconds),
+        "rounds_s": seconds,
+        "browser": found[0][1],
+        "machine": machine(),
+    }
+    print(json.dumps(result, indent=1))
+    if json_file:
+        write_json(json_file, result)
+
+
+def _load(address: str) -> tuple[float, str]:
+    """Seconds until the page is ready in a new browser, and that browser's version."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    options: Any = webdriver.ChromeOptions()
+    with tempfile.TemporaryDirectory() as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        driver = Service(shutil.which("chromedriver"))
+        browser: Any = webdriver.Chrome(options=options, service=driver)
+        try:
+            browser.get(address)
+            ready_ms = WebDriverWait(browser, LONGEST_S, 0.05).until(
+                lambda _: browser.execute_script(READY)
+            )
+            return ready_ms / 1000, f"Chromium {browser.capabilities['browserVersion']}"
+        finally:
+            browser.quit()
+
+
+if __name__ == "__main__":
+    run(measure, "demo-measure")

@@ -1,0 +1,73 @@
+"""Which exported files the page offers."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mvpose.artefact import ENTRY
+from mvpose.cli import note
+from mvpose.errors import InputError
+from mvpose.live.usable import usable
+
+ELEMENTS = ("float32",)
+"""LiteRT.js takes no INT8 input or output."""
+DEFAULT_RECIPE = "static_wi8_ai8_mixed"
+
+
+def find_models(given: Sequence[Path], folder: Path) -> list[Path]:
+    """The files to serve, the one to start with first.
+
+    Args:
+        given: files; none means all in ``folder`` that the page can run.
+        folder: where exported files lie; gets one where it has none.
+
+    Raises:
+        InputError: a given file can't be run, or the export fails.
+    """
+    if given:
+        for path in given:
+            check_model(path)
+        return list(given)
+    found = _usable_in(folder)
+    if found:
+        return found
+    note(f"no exported files in {folder}: exporting the shipped checkpoint in INT8 first")
+    from mvpose.export.command import export
+
+    export(target=["tflite"], int8=True, out=folder)
+    return _usable_in(folder)
+
+
+def check_model(path: Path) -> None:
+    """Check that the page can run a file.
+
+    Raises:
+        InputError: it is missing, or its description tells that it can't be run.
+    """
+    if not path.is_file():
+        raise InputError(f"no such file: {path}", "check the path")
+    usable(_description(path), path, ELEMENTS)
+
+
+def _description(path: Path) -> bytes:
+    """The description inside a ``.tflite`` file; empty where it has none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(ENTRY)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return b""
+
+
+def _usable_in(folder: Path) -> list[Path]:
+    """The files that can be run, the usual INT8 first; the others are said to be left out."""
+    found = []
+    for path in sorted(folder.glob("*.tflite")):
+        try:
+            check_model(path)
+        except InputError as error:
+            note(f"left out: {error.what}")
+            continue
+        found.append(path)
+    return sorted(found, key=lambda path: DEFAULT_RECIPE not in path.name)
