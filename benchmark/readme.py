@@ -5,6 +5,7 @@
     python -m mvpose.benchmark.readme docs/formats.md benchmark
     python -m mvpose.benchmark.readme docs/benchmark.md benchmark
     python -m mvpose.benchmark.readme docs/devices.md benchmark
+    python -m mvpose.benchmark.readme docs/demos.md benchmark
     python -m mvpose.benchmark.readme mvpose/assets/MODEL_CARD.md benchmark
 
 Measured figures come from ``results/*.json``, published ones from ``published.csv``; they never
@@ -22,6 +23,7 @@ from typing import Any
 
 from mvpose.benchmark.arm.table import arm_table
 from mvpose.benchmark.complexity_tables import blocks_table, complexity_table, published_table
+from mvpose.benchmark.demo_table import demo_table
 from mvpose.benchmark.document_tables import (
     matrix_table,
     profile_table,
@@ -93,6 +95,7 @@ def tables(folder: Path) -> dict[str, str]:
         "qat": formats_table(found["qat"]),
         "roads": roads_table(found["roads"]),
         "arm": arm_table(found["arm"]),
+        "demos": demo_table(found["kotlin"], found["web"]),
     }
 
 

@@ -9,7 +9,7 @@ from mvpose.files import sha256
 from mvpose.zoo import SHIPPED
 
 ROOT = Path(__file__).parent.parent
-README, CARD, INT8, FORMATS, BENCHMARK, DEVICES = (
+README, CARD, INT8, FORMATS, BENCHMARK, DEVICES, DEMOS = (
     (ROOT / name).read_text("utf-8")
     for name in (
         "README.md",
@@ -18,14 +18,15 @@ README, CARD, INT8, FORMATS, BENCHMARK, DEVICES = (
         "docs/formats.md",
         "docs/benchmark.md",
         "docs/devices.md",
+        "docs/demos.md",
     )
 )
 
 
 @pytest.mark.parametrize(
     "text",
-    [README, CARD, INT8, FORMATS, BENCHMARK, DEVICES],
-    ids=["README", "model card", "int8", "formats", "benchmark", "devices"],
+    [README, CARD, INT8, FORMATS, BENCHMARK, DEVICES, DEMOS],
+    ids=["README", "model card", "int8", "formats", "benchmark", "devices", "demos"],
 )
 def test_tables_are_those_of_the_results(text: str) -> None:
     assert fill(text, tables(ROOT / "benchmark")) == text
@@ -40,6 +41,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
         *((BENCHMARK, name) for name in ("matrix", "published", "complexity", "counted", "blocks")),
         *((BENCHMARK, name) for name in ("self_check", "profile")),
         (DEVICES, "arm"),
+        (DEMOS, "demos"),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )
@@ -61,6 +63,10 @@ def test_the_card_is_of_the_checkpoint() -> None:
         "docs/benchmark.md",
         "docs/devices.md",
         "docs/peers.md",
+        "docs/demos.md",
+        "android_demo/README.md",
+        "android_demo/verify/README.md",
+        "web_demo/README.md",
         "examples/keypoints.py",
     ],
 )

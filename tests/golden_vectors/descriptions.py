@@ -58,6 +58,7 @@ CHANGES: dict[str, Change] = {
     "five keypoints, 192 x 256": five_keypoints,
     "INT8 input and output": int8_tensors,
     "without what was measured": drop("parity"),
+    "before cells had a grid": put("model.decode", {"method": "dark", "sigma_cells": 2.0}),
     "newer schema": put("schema_version", 2),
     "no schema": drop("schema_version"),
     "no model": drop("model"),
