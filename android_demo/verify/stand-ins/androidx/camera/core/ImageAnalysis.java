@@ -11,6 +11,14 @@ public final class ImageAnalysis extends UseCase {
 
     private ImageAnalysis() {}
 
+    public int getTargetRotation() {
+        throw new UnsupportedOperationException();
+    }
+
+    public void setTargetRotation(int rotation) {
+        throw new UnsupportedOperationException();
+    }
+
     public void setAnalyzer(@NotNull Executor executor, @NotNull Analyzer analyzer) {
         throw new UnsupportedOperationException();
     }

@@ -78,8 +78,10 @@ class Attempt(val accelerator: Accelerator, failure: String?, log: List<String>)
         get() = verdict != Verdict.FAILED && verdict != Verdict.NOTHING
 
     private fun reasonIn(log: List<String>): String? {
+        // LiteRT tries more than once to register an accelerator: only the end counts.
         log
-            .firstOrNull { it.contains("$accelerator accelerator could not be") }
+            .lastOrNull { it.contains("$accelerator accelerator") && it.contains("registered") }
+            ?.takeIf { it.contains("could not be") }
             ?.let { return firstLine(messageOf(it)) }
         val errors = log.filter { it.startsWith("E/") }.map(::messageOf)
         val first = errors.firstOrNull() ?: return null
@@ -97,6 +99,15 @@ class Attempt(val accelerator: Accelerator, failure: String?, log: List<String>)
         }
         return delegations.sumOf { it.taken } to delegations.sumOf { it.outOf }
     }
+}
+
+/**
+ * The lines of a log after the last one that holds [mark]; none where it is not there: what is there
+ * then may be of an earlier attempt.
+ */
+fun List<String>.after(mark: String): List<String> {
+    val found = indexOfLast { it.contains(mark) }
+    return if (found < 0) emptyList() else drop(found + 1)
 }
 
 private const val LONGEST_REASON = 160

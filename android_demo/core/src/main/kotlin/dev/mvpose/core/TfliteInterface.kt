@@ -65,7 +65,7 @@ class TfliteInterface private constructor(
             )
 
         private fun read(model: Table): TfliteInterface {
-            val graph = model.tables(SUBGRAPHS).first()
+            val graph = requireNotNull(model.tables(SUBGRAPHS).firstOrNull()) { "it has no graph" }
             val signature = model.tables(SIGNATURES).firstOrNull { it.int(SIGNATURE_SUBGRAPH) == 0 }
             val tensors = graph.tables(TENSORS)
             return TfliteInterface(

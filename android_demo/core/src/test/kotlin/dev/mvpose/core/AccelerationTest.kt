@@ -90,6 +90,20 @@ private val CASES =
             "GPU accelerator could not be loaded and registered",
         ),
         Case(
+            "npu registered at the second try fails otherwise",
+            Accelerator.NPU,
+            "Failed to create compiled model.",
+            listOf(
+                "W/litert  (1): [npu_registry.cc:34] NPU accelerator could not be loaded and " +
+                    "registered: kLiteRtStatusErrorInvalidArgument.",
+                "I/litert  (1): [npu_registry.cc:30] NPU accelerator registered.",
+                COMPILE_FAILED,
+            ),
+            Verdict.FAILED,
+            null,
+            "Failed to create compiled model",
+        ),
+        Case(
             "failure without a log",
             Accelerator.GPU,
             "Failed to run the model.\n\tat somewhere",
@@ -165,6 +179,16 @@ class AccelerationTest {
         val log = listOf(took(470, 476, "TfLiteXNNPackDelegate"))
         assertFalse(Attempt(Accelerator.NPU, null, log).usable)
         assertTrue(Attempt(Accelerator.CPU, null, log).usable)
+    }
+
+    @Test
+    fun `only what was logged after the mark counts`() {
+        val old = took(395, 395, "LITERT_CL")
+        val new = took(470, 476, "TfLiteXNNPackDelegate")
+        val mark = "I/mvpose  ( 1234): trial 7"
+        assertEquals(listOf(new), listOf(old, mark, old, mark, new).after("trial 7"))
+        assertEquals(listOf(), listOf(old, mark).after("trial 7"))
+        assertEquals(listOf(), listOf(old, mark).after("trial 8"))
     }
 
     @Test

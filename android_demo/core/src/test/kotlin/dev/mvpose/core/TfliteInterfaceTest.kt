@@ -27,6 +27,11 @@ private const val SIGNED =
         "AADY////CAAAABAAAAAFAAAAYm94ZXMAAAADAAAAAQAAAAUAAAAEAAAADAAMAAgAAAAAAAQADAAAAAgAAAAQ" +
         "AAAABQAAAGltYWdlAAAABAAAAAEAAAAEAAAABAAAAAMAAAAAAAAA"
 
+/** A model table with no fields at byte 12, its directory of fields at byte 8. */
+private val NO_GRAPH =
+    byteArrayOf(12, 0, 0, 0, 'T'.code.toByte(), 'F'.code.toByte(), 'L'.code.toByte()) +
+        byteArrayOf('3'.code.toByte(), 4, 0, 4, 0, 4, 0, 0, 0)
+
 private fun bytes(text: String): ByteArray = Base64.getDecoder().decode(text)
 
 class TfliteInterfaceTest {
@@ -71,6 +76,7 @@ class TfliteInterfaceTest {
                 "empty" to ByteArray(0),
                 "another format" to "PK is how a zip begins".toByteArray(),
                 "cut off" to file.copyOf(100),
+                "no graph" to NO_GRAPH,
                 "wild offset" to file.copyOf().also { it[2] = 0x7f },
             )
         for ((name, content) in cases) {

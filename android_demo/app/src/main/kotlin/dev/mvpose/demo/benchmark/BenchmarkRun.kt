@@ -1,8 +1,10 @@
 package dev.mvpose.demo.benchmark
 
 import android.content.Context
+import dev.mvpose.core.Accelerator
 import dev.mvpose.core.BenchmarkResult
 import dev.mvpose.core.Frame
+import dev.mvpose.core.Verdict
 import dev.mvpose.core.WarmUp
 import dev.mvpose.demo.model.map
 import dev.mvpose.demo.model.sha256
@@ -80,13 +82,13 @@ internal class BenchmarkRun(
     }
 
     private fun protocol(): Map<String, Any> =
-        mapOf(
-            "runtime" to "LiteRT",
-            "version" to liteRtVersion(context),
-            "device" to thisDevice().name,
-            "accelerator" to runner.accelerator.name.lowercase(),
-            "threads" to LiteRtNetwork.THREADS,
-        )
+        buildMap {
+            put("runtime", "LiteRT")
+            put("version", liteRtVersion(context))
+            put("device", thisDevice().name)
+            put("accelerator", runner.accelerator.name.lowercase())
+            if (runner.accelerator == Accelerator.CPU) put("threads", LiteRtNetwork.THREADS)
+        }
 
     private fun facts(before: Int?, after: Int?): Map<String, Any> =
         runner.report.facts() +
@@ -102,6 +104,8 @@ internal class BenchmarkRun(
             "the phone was hot at the start".takeIf { before > 0 },
             "the phone became hotter".takeIf { after > before },
             "the phone saved power".takeIf { savesPower(context) },
+            "the run-time did not say whether the accelerator was used"
+                .takeIf { runner.trial.attempt.verdict == Verdict.UNKNOWN },
             "another accelerator than was asked for".takeIf { runner.report.fellBack },
         )
 

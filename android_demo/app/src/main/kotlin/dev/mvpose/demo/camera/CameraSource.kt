@@ -1,5 +1,7 @@
 package dev.mvpose.demo.camera
 
+import android.content.Context
+import android.hardware.display.DisplayManager
 import android.util.Size
 import androidx.activity.ComponentActivity
 import androidx.camera.core.Camera
@@ -21,6 +23,7 @@ import java.util.concurrent.ExecutionException
  * The camera's picture on the screen, and its frames to the engine. Of the main thread.
  *
  * @property front the camera on the side of the screen
+ * @param wanted whether its screen is in front; asked on the inference thread
  * @param tell one line of what is wrong with the camera, or null where nothing is
  */
 internal class CameraSource(
@@ -28,15 +31,30 @@ internal class CameraSource(
     private val view: PreviewView,
     private val engine: PoseEngine,
     front: Boolean,
+    private val wanted: () -> Boolean,
     private val tell: (String?) -> Unit,
 ) {
     var front = front
         private set
     private var provider: ProcessCameraProvider? = null
     private var camera: Camera? = null
+    private var analysis: ImageAnalysis? = null
+    private val displays = activity.getSystemService(Context.DISPLAY_SERVICE) as DisplayManager
 
-    /** Nothing where it runs already. */
+    /** Half a turn of the phone makes no new activity: only the display tells it. */
+    private val turns =
+        object : DisplayManager.DisplayListener {
+            override fun onDisplayAdded(id: Int) = Unit
+
+            override fun onDisplayRemoved(id: Int) = Unit
+
+            override fun onDisplayChanged(id: Int) = turn()
+        }
+
+    /** Open the camera, unless it is open; from then on follow the display until [stop]. */
     fun start() {
+        displays.registerDisplayListener(turns, null)
+        turn()
         if (camera != null) return
         val asked = ProcessCameraProvider.getInstance(activity)
         asked.addListener(
@@ -52,24 +70,36 @@ internal class CameraSource(
         )
     }
 
+    /** The display is no longer of interest; the camera closes by itself. */
+    fun stop() = displays.unregisterDisplayListener(turns)
+
     /** Front instead of back, or back instead of front. */
     fun flip() {
         front = !front
-        engine.forget()
         bind()
+        engine.forget()
+    }
+
+    /** Frames are to be turned as the display is now. */
+    private fun turn() {
+        val display = view.display ?: return
+        analysis?.targetRotation = display.rotation
     }
 
     private fun bind() {
         val provider = provider ?: return
         camera?.cameraInfo?.cameraState?.removeObservers(activity)
         camera = null
+        analysis = null
         provider.unbindAll()
         val selector = CameraSelector.Builder().requireLensFacing(facing()).build()
         try {
             if (!provider.hasCamera(selector)) {
                 return tell(activity.getString(R.string.camera_missing))
             }
-            val bound = provider.bindToLifecycle(activity, selector, preview(), analysis())
+            val frames = frames()
+            val bound = provider.bindToLifecycle(activity, selector, preview(), frames)
+            analysis = frames
             bound.cameraInfo.cameraState.observe(activity) { state ->
                 tell(cameraTrouble(activity, state.error))
             }
@@ -95,7 +125,7 @@ internal class CameraSource(
         return preview
     }
 
-    private fun analysis(): ImageAnalysis {
+    private fun frames(): ImageAnalysis {
         val size = ResolutionStrategy(ANALYSED, CLOSEST)
         val analysis =
             ImageAnalysis
@@ -105,7 +135,7 @@ internal class CameraSource(
                 .setResolutionSelector(fourToThree().setResolutionStrategy(size).build())
                 .build()
         val analyzer =
-            FrameAnalyzer(engine, mirror = front) { problem ->
+            FrameAnalyzer(engine, mirror = front, wanted) { problem ->
                 engine.tell(activity.getString(R.string.frame_unusable, problem))
             }
         analysis.setAnalyzer(engine.executor, analyzer)

@@ -3,11 +3,12 @@ package dev.mvpose.demo.media
 import android.content.ContentResolver
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
+import android.graphics.Matrix
 import android.media.ExifInterface
 import android.net.Uri
 import java.io.IOException
 
-/** A photo, at most about 2,000 pixels long, and the clockwise turn that makes it upright. */
+/** A photo, at most 2,048 pixels long, and the clockwise turn that makes it upright. */
 internal class Photo(val bitmap: Bitmap, val rotationDegrees: Int)
 
 private const val LONGEST_PX = 2048
@@ -18,32 +19,41 @@ internal fun readPhoto(resolver: ContentResolver, uri: Uri): Photo? =
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, bounds) }
         val longest = maxOf(bounds.outWidth, bounds.outHeight)
-        val options =
-            BitmapFactory.Options().apply {
-                inSampleSize = Integer.highestOneBit(maxOf(1, longest / LONGEST_PX))
-            }
+        val options = BitmapFactory.Options().apply { inSampleSize = 1 }
+        while (longest > LONGEST_PX * options.inSampleSize) options.inSampleSize *= 2
         val bitmap =
             resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }
-        bitmap?.let { Photo(it, rotation(resolver, uri)) }
+        bitmap?.let { upright(it, orientation(resolver, uri)) }
     } catch (unreadable: IOException) {
         null
     } catch (refused: SecurityException) {
         null
     }
 
-private fun rotation(resolver: ContentResolver, uri: Uri): Int {
-    val orientation =
-        try {
-            resolver.openInputStream(uri)?.use {
-                ExifInterface(it).getAttributeInt(ExifInterface.TAG_ORIENTATION, 0)
-            }
-        } catch (none: IOException) {
-            null
-        }
-    return when (orientation) {
-        ExifInterface.ORIENTATION_ROTATE_90 -> 90
-        ExifInterface.ORIENTATION_ROTATE_180 -> 180
-        ExifInterface.ORIENTATION_ROTATE_270 -> 270
-        else -> 0
+/** As EXIF has it; normal where it says nothing. */
+private fun orientation(resolver: ContentResolver, uri: Uri): Int =
+    try {
+        resolver.openInputStream(uri)?.use {
+            ExifInterface(it).getAttributeInt(ExifInterface.TAG_ORIENTATION, 0)
+        } ?: 0
+    } catch (none: IOException) {
+        0
     }
+
+/** A mirrored photo is mirrored back: else left and right of the person would be exchanged. */
+private fun upright(bitmap: Bitmap, orientation: Int): Photo =
+    when (orientation) {
+        ExifInterface.ORIENTATION_ROTATE_90 -> Photo(bitmap, 90)
+        ExifInterface.ORIENTATION_ROTATE_180 -> Photo(bitmap, 180)
+        ExifInterface.ORIENTATION_ROTATE_270 -> Photo(bitmap, 270)
+        ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> Photo(mirrored(bitmap), 0)
+        ExifInterface.ORIENTATION_TRANSVERSE -> Photo(mirrored(bitmap), 90)
+        ExifInterface.ORIENTATION_FLIP_VERTICAL -> Photo(mirrored(bitmap), 180)
+        ExifInterface.ORIENTATION_TRANSPOSE -> Photo(mirrored(bitmap), 270)
+        else -> Photo(bitmap, 0)
+    }
+
+private fun mirrored(bitmap: Bitmap): Bitmap {
+    val exchange = Matrix().apply { setScale(-1f, 1f) }
+    return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, exchange, false)
 }

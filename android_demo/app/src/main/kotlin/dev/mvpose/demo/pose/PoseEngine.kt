@@ -49,7 +49,6 @@ class PoseEngine(private val context: Context) {
     /** Why something else runs than was chosen last; until the user chooses again. */
     private var startNote: String? = null
 
-    @Volatile
     private var told: String? = null
 
     /** Start what ran last, or the first usable model; nothing where one runs already. */
@@ -72,9 +71,13 @@ class PoseEngine(private val context: Context) {
 
     /** Look at the whole picture again: another source of frames follows, or the user wants so. */
     fun forget() {
-        told = null
+        tell(null)
         board.clear()
-        withRunner { it?.reset() }
+        withRunner {
+            // The frame that was being looked at meanwhile is of the old source.
+            board.clear()
+            it?.reset()
+        }
     }
 
     /** Do something on the inference thread; null: no model runs. */
@@ -99,7 +102,10 @@ class PoseEngine(private val context: Context) {
             runner.find(timeNs)
             tell(null)
         } catch (damaged: DamagedOutput) {
+            board.clear()
             tell(damaged.message)
+            listener?.onPose()
+            return
         } catch (failure: Exception) {
             // The accelerator broke down: whatever its native code throws, the CPU takes over.
             failed(runner, failure)
@@ -112,6 +118,7 @@ class PoseEngine(private val context: Context) {
     }
 
     /** Tell the screen what went wrong, or that it is over. On any thread. */
+    @Synchronized
     fun tell(line: String?) {
         if (line == told) return
         told = line
@@ -144,6 +151,7 @@ class PoseEngine(private val context: Context) {
     private fun failed(broken: PoseRunner, failure: Exception) {
         broken.close()
         runner = null
+        board.clear()
         finish(starter.startInstead(broken, failure))
     }
 

@@ -3,6 +3,7 @@ package dev.mvpose.demo.runtime
 import android.os.Process
 import android.os.SystemClock
 import android.util.Log
+import dev.mvpose.core.after
 import java.io.IOException
 
 /**
@@ -23,7 +24,7 @@ internal class RuntimeLog {
         try {
             val said = ProcessBuilder(COMMAND).redirectErrorStream(true).start()
             val lines = said.inputStream.bufferedReader().useLines { it.toList() }
-            lines.drop(lines.indexOfLast { it.contains(mark) } + 1)
+            lines.after(mark)
         } catch (refused: IOException) {
             Log.w(TAG, "no logcat", refused)
             emptyList()

@@ -1,5 +1,6 @@
 package dev.mvpose.demo.ui
 
+import android.content.ActivityNotFoundException
 import android.net.Uri
 import android.os.Bundle
 import android.view.View
@@ -69,7 +70,11 @@ class GalleryActivity : PoseActivity(R.layout.gallery) {
 
     private fun pick() {
         val any = PickVisualMedia.ImageAndVideo
-        picker.launch(PickVisualMediaRequest.Builder().setMediaType(any).build())
+        try {
+            picker.launch(PickVisualMediaRequest.Builder().setMediaType(any).build())
+        } catch (none: ActivityNotFoundException) {
+            tellSource(getString(R.string.no_picker))
+        }
     }
 
     private fun stop() {

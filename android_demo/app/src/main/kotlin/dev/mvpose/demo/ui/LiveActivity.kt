@@ -29,7 +29,7 @@ class LiveActivity : PoseActivity(R.layout.live) {
         overlay.fill = true
         overlay.onBox = poses::choose
         val front = savedInstanceState?.getBoolean(FRONT) == true
-        camera = CameraSource(this, view(R.id.preview), poses, front, ::tellSource)
+        camera = CameraSource(this, view(R.id.preview), poses, front, ::inFront, ::tellSource)
         view<View>(R.id.flip).setOnClickListener { camera.flip() }
         view<View>(R.id.forget).setOnClickListener { poses.forget() }
         view<View>(R.id.gallery).setOnClickListener { open(GalleryActivity::class.java) }
@@ -42,6 +42,11 @@ class LiveActivity : PoseActivity(R.layout.live) {
     override fun onStart() {
         super.onStart()
         if (allowed()) startCamera()
+    }
+
+    override fun onStop() {
+        super.onStop()
+        camera.stop()
     }
 
     override fun onSaveInstanceState(outState: Bundle) {

@@ -52,7 +52,10 @@ internal class ModelBar(
     private fun choose() {
         val entry = engine.models.getOrNull(models.selectedItemPosition) ?: return
         val accelerator = Accelerator.values()[accelerators.selectedItemPosition]
-        if (entry.problem != null) return tell(entry.problem)
+        if (entry.problem != null) {
+            tell(entry.problem)
+            return show(engine.state)
+        }
         if (isChosen(entry, accelerator)) return
         tell(null)
         engine.use(entry, accelerator)

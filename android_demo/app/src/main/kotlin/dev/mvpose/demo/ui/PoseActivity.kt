@@ -18,6 +18,10 @@ abstract class PoseActivity(private val layout: Int) :
     internal val poses: PoseEngine
         get() = engine
 
+    /** Whether the engine works for this screen; the one before it may still be closing. */
+    protected val inFront: Boolean
+        get() = poses.listener === this
+
     private lateinit var bar: ModelBar
     private lateinit var acceleration: TextView
     private lateinit var times: TextView
@@ -39,6 +43,7 @@ abstract class PoseActivity(private val layout: Int) :
     override fun onStart() {
         super.onStart()
         poses.listener = this
+        onTrouble(null)
         poses.forget()
         onState(poses.state)
         poses.start()
@@ -46,7 +51,7 @@ abstract class PoseActivity(private val layout: Int) :
 
     override fun onStop() {
         super.onStop()
-        if (poses.listener === this) poses.listener = null
+        if (inFront) poses.listener = null
     }
 
     override fun onState(state: EngineState) {
