@@ -1,64 +1,41 @@
 """The browser demo from end to end: a real browser, real files, a fake camera."""
 
 import base64
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
-from web_browser import CAMERA_WH, Drawn, Page, chromium, serving
+from web_browser import CAMERA_WH, Drawn, Page
 from web_models import export
 
-from mvpose.benchmark.untrained import random_pose_net
-from mvpose.checkpoint import save_checkpoint
 from mvpose.estimate import Poses, estimate
-from mvpose.export.conversion import Conversions, conversions
+from mvpose.export.conversion import conversions
 from mvpose.prediction import CONFIDENT, predict_image
 from mvpose.quantize.calibration import drawn_crops
 from mvpose.runtime.litert import LiteRTRuntime
 from mvpose.runtime.load import load_float
-from mvpose.spec import Preprocess, Skeleton
-from mvpose.zoo import zoo_spec
+from mvpose.web_demo.server import DemoServer
 
 pytest_plugins = ["web_fixtures"]
 
-MIXED = "mobilevitpose-xxs.static_wi8_ai8_mixed.tflite"
-INT8 = "mobilevitpose-xxs.static_wi8_ai8.tflite"
 FP32 = "mobilevitpose-xxs.fp32.tflite"
 FIVE = "five.fp32.tflite"
-SERVED = (INT8, MIXED, FP32, FIVE)
-FIVE_POINTS = Skeleton(
-    keypoints=("head", "left_hand", "right_hand", "left_foot", "right_foot"),
-    flip_pairs=((1, 2), (3, 4)),
-    edges=((0, 1), (0, 2), (0, 3), (0, 4)),
-    sigmas=(0.05,) * 5,
-)
+INT8 = "five.static_wi8_ai8.tflite"
+MIXED = "five.static_wi8_ai8_mixed.tflite"
+SERVED = (FP32, FIVE, INT8, MIXED)
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped checkpoint in INT8 and FP32, and an untrained network of other shapes."""
-    pytest.importorskip("ai_edge_quantizer", reason="NOT TESTED: needs mvpose[tflite]")
+def files(five_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped checkpoint, and an untrained network of other shapes in FP32 and INT8."""
     folder = tmp_path_factory.mktemp("files")
     shipped = load_float(None)
     with conversions(shipped.spec) as made:
-        names = {"static_wi8_ai8": INT8, "static_wi8_ai8_mixed": MIXED, "fp32": FP32}
-        export(shipped, made, {recipe: folder / name for recipe, name in names.items()})
-    xxs = zoo_spec("mobilevitpose-xxs")
-    spec = replace(
-        xxs,
-        name="five",
-        network=replace(xxs.network, keypoints=5),
-        skeleton=FIVE_POINTS,
-        preprocess=Preprocess(192, 256, mean=(120.0, 110.0, 100.0), std=(60.0, 65.0, 70.0)),
-    )
-    weights = folder / "five.safetensors"
-    save_checkpoint(weights, random_pose_net(spec).state_dict(), spec)
-    with conversions(spec) as made:
-        export(load_float(str(weights)), made, {"fp32": folder / FIVE})
+        export(shipped, made, {"fp32": folder / FP32})
+    for name in (FIVE, INT8, MIXED):
+        (folder / name).hardlink_to(five_files["fp32"].parent / name)
     return folder
 
 
@@ -135,8 +112,6 @@ def test_the_camera_gives_the_keypoints_of_python(
     page: Page, files: Path, seen: NDArray[np.uint8]
 ) -> None:
     """In floats: INT8 answers the rounding of the box in the JSON with a pixel or two."""
-    page.choose("model", FP32)
-    page.wait("document.getElementById('about').textContent.includes('fp32')")
     page.click("camera-first")
     page.wait("document.documentElement.dataset.source === 'camera'")
     page.wait("Number(document.getElementById('fps').textContent) > 0")
@@ -162,26 +137,30 @@ def test_a_picture_gives_what_mvpose_predict_gives(
     result = document["results"][0]
     assert (result["image"], result["width_px"], result["height_px"]) == (picture.name, *CAMERA_WH)
     points, box = found(document)
-    poses = predict_image(LiteRTRuntime(files / INT8), person)
+    poses = predict_image(LiteRTRuntime(files / FP32), person)
     assert np.abs(points - poses.keypoints_px[0]).max() < 0.01
     assert np.abs(box - poses.boxes_xywh_px[0]).max() < 0.01
     assert result["people"][0]["score"] == pytest.approx(poses.pose_scores[0], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", [FP32, FIVE])
+@pytest.mark.parametrize("name", [FIVE, INT8])
 def test_another_model_looks_at_the_same_picture(
     page: Page, files: Path, picture: Path, person: NDArray[np.uint8], name: str
 ) -> None:
     page.give(picture)
     page.wait("document.documentElement.dataset.source === 'picture'")
     page.choose("model", name)
-    page.wait("document.getElementById('about').textContent.includes(arguments[0])", "fp32")
+    page.wait("document.getElementById('about').textContent.startsWith('five')")
     runtime = LiteRTRuntime(files / name)
-    points, box = found(page.saved())
+    document = page.saved()
+    points, box = found(document)
+    scores = [point["score"] for point in document["results"][0]["people"][0]["keypoints"]]
     poses = predict_image(runtime, person)
-    assert len(page.keypoints()) == len(runtime.spec.skeleton.keypoints)
+    assert len(page.keypoints()) == len(runtime.spec.skeleton.keypoints) == 5
     assert np.abs(box - poses.boxes_xywh_px[0]).max() < 0.1
-    assert np.abs(points - poses.keypoints_px[0]).max() < 0.1
+    # an untrained network answers hundredths of a pixel, and a map may have two peaks alike
+    assert np.abs(scores - poses.scores[0]).max() < 0.1 * max(scores)
+    assert np.median(np.abs(points - poses.keypoints_px[0])) < 1
 
 
 def test_a_dragged_box_chooses_the_person(
@@ -193,8 +172,6 @@ def test_a_dragged_box_chooses_the_person(
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    page.choose("model", FP32)
-    page.wait("document.getElementById('about').textContent.includes('fp32')")
     page.give(picture)
     page.wait("document.documentElement.dataset.source === 'picture'")
     whole = found(page.saved())[1]
@@ -222,48 +199,54 @@ def test_the_benchmark_tells_median_and_p90(page: Page) -> None:
     assert "50 runs" in page.text("benchmark-result")
 
 
-# accelerators
+# one thing while another goes on
 
 
-def test_without_a_gpu_the_cpu_runs_and_the_page_says_why(page: Page) -> None:
-    assert page.text("runs").startswith("CPU, ")
-    page.choose("accelerator", "WebGPU")
-    page.wait("document.getElementById('why').textContent.startsWith('no WebGPU')")
-    page.ready()
-    assert page.text("runs").startswith("CPU, ")
-    page.choose("accelerator", "CPU (WebAssembly)")
-    page.wait("document.getElementById('why').textContent === ''")
-
-
-def test_a_gpu_runs_floats_and_what_it_refuses_is_told(
-    checkpoint: Path, float_files: Conversions, files: Path, tmp_path: Path
-) -> None:
-    """SwiftShader computes WebGPU on the CPU: slowly, so that the network is a small one."""
-    small = tmp_path / "small.fp32.tflite"
-    export(load_float(str(checkpoint)), float_files, {"fp32": small})
-    picture = tmp_path / "noise.png"
-    image = np.random.default_rng(0).integers(0, 256, (128, 96, 3), np.uint8)
-    Image.fromarray(image).save(picture)
-    swiftshader = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
-    with (
-        serving([small, files / INT8]) as server,
-        chromium(tmp_path / "browser", *swiftshader) as browser,
-    ):
-        page = Page(browser, server.address)
+def test_a_model_with_other_keypoints_is_taken_while_the_camera_runs(page: Page) -> None:
+    page.click("camera-first")
+    page.wait("Number(document.getElementById('fps').textContent) > 0")
+    for name in ("mirror", "whole", "save"):
+        assert page.browser.find_element("id", name).is_enabled()
+    for name, count in ((FIVE, 5), (FP32, 17), (FIVE, 5)):
+        page.choose("model", name)
+        page.wait("document.getElementById('keypoints').rows.length === arguments[0]", count)
         page.ready()
-        if "WebGPU" in page.text("why"):
-            pytest.skip(f"NOT TESTED: this Chromium has no WebGPU: {page.text('why')}")
-        assert page.text("runs") == "WebGPU"
-        page.give(picture)
-        page.wait("document.documentElement.dataset.source === 'picture'")
-        document = page.saved()
-        assert (document["protocol"]["device"], document["protocol"]["threads"]) == ("webgpu", 0)
-        points, box = found(document)
-        poses = in_python(small, image, box)
-        assert np.abs(points - poses.keypoints_px[0]).max() < 0.5
-        page.choose("model", INT8)
-        page.wait("document.getElementById('about').textContent.includes('static_')")
-        assert page.text("runs").startswith("CPU, ")
-        page.choose("accelerator", "WebGPU")
-        page.wait("document.getElementById('why').textContent.startsWith('WebGPU does not run')")
-        assert page.text("runs").startswith("CPU, ")
+        assert page.complaint == ""
+        page.wait("Number(document.getElementById('fps').textContent) > 0")
+    page.click("stop")
+    page.wait("document.documentElement.dataset.source === 'picture'")
+
+
+def test_of_models_chosen_in_haste_the_last_one_runs(page: Page, picture: Path) -> None:
+    page.give(picture)
+    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.browser.execute_script(
+        "const list = document.getElementById('model');"
+        "for (const value of ['2', '0', '3', '0', '1']) {"
+        " list.value = value; list.dispatchEvent(new Event('change')) }"
+    )
+    page.wait("document.getElementById('about').textContent.startsWith('five, fp32')")
+    page.ready()
+    assert page.browser.execute_script("return document.getElementById('model').value") == "1"
+    assert page.text("about").startswith("five, fp32")
+    assert page.saved()["protocol"]["file"] == FIVE
+
+
+def test_a_picture_takes_the_place_of_a_camera_that_has_not_started(
+    browser: Any, server: DemoServer, picture: Path
+) -> None:
+    late = (
+        "const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        "navigator.mediaDevices.getUserMedia = async wanted => {"
+        " await new Promise(done => window.allow = done);"
+        " return window.stream = await open(wanted) }"
+    )
+    page = Page(browser, server.address, late)
+    page.ready()
+    page.click("camera-first")
+    page.wait("Boolean(window.allow)")
+    page.give(picture)
+    page.wait("document.documentElement.dataset.source === 'picture'")
+    browser.execute_script("allow()")
+    page.wait("window.stream?.getTracks().every(track => track.readyState === 'ended')")
+    assert page.saved()["results"][0]["image"] == picture.name

@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 from web_browser import NO_GPU, Page, chromium, command, view
-from web_models import export
 
 from mvpose.artefact import ENTRY, read_artefact
-from mvpose.export.conversion import Conversions
-from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.web_demo.server import DemoServer
 
 pytest_plugins = ["web_fixtures"]
@@ -21,16 +18,12 @@ OTHER = "other.fp32.tflite"
 
 
 @pytest.fixture(scope="module")
-def models(
-    float_runtime: TorchRuntime,
-    float_files: Conversions,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> list[Path]:
+def models(five_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A small network's file, under two names."""
     folder = tmp_path_factory.mktemp("files")
     paths = [folder / SMALL, folder / OTHER]
-    export(float_runtime, float_files, {"fp32": paths[0]})
-    paths[1].write_bytes(paths[0].read_bytes())
+    for path in paths:
+        path.write_bytes(five_files["fp32"].read_bytes())
     return paths
 
 
@@ -39,11 +32,7 @@ def models(
 
 @pytest.fixture(scope="module")
 def unusable(
-    float_file: Path,
-    float_runtime: TorchRuntime,
-    float_files: Conversions,
-    models: list[Path],
-    tmp_path_factory: pytest.TempPathFactory,
+    five_files: dict[str, Path], models: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """Files that the page must refuse, by what is wrong."""
     folder = tmp_path_factory.mktemp("unusable")
@@ -51,7 +40,8 @@ def unusable(
         name: folder / f"{name}.tflite"
         for name in ("bare", "newer", "int8", "cut off", "another's", "empty")
     }
-    paths["bare"].write_bytes(float_file.read_bytes())
+    bare = five_files["bare"].read_bytes()
+    paths["bare"].write_bytes(bare)
     paths["empty"].touch()
     text = read_artefact(models[0]).to_json()
     higher = json.loads(text)
@@ -59,13 +49,13 @@ def unusable(
     for name, changed in {
         "newer": text.replace('"schema_version":1', '"schema_version":2'),
         "another's": json.dumps(higher),
+        "int8": text.replace('"float32"', '"int8"'),
     }.items():
-        paths[name].write_bytes(float_file.read_bytes())
+        paths[name].write_bytes(bare)
         with zipfile.ZipFile(paths[name], "a") as archive:
             archive.writestr(ENTRY, changed)
     whole = models[0].read_bytes()
     paths["cut off"].write_bytes(whole[: len(whole) - 100])
-    export(float_runtime, float_files, {"static_wi8_ai8": paths["int8"]}, io="int8")
     return paths
 
 

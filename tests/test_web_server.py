@@ -4,7 +4,6 @@ import http.client
 import json
 import signal
 import socket
-import sys
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from web_browser import command, serving
 
 from mvpose.artefact import ENTRY
 from mvpose.errors import InputError
-from mvpose.web_demo import litertjs
 from mvpose.web_demo.models import find_models
 from mvpose.web_demo.server import DemoServer
 
@@ -120,6 +118,21 @@ def test_nonsense_does_not_stop_it(server: DemoServer) -> None:
     assert ask(server, "/")[0] == 200
 
 
+def test_a_model_exported_again_is_sent_again(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.tflite"
+    copy.write_bytes(model.read_bytes())
+    with serving([copy]) as started:
+        _, before, _ = ask(started, "/models/0.tflite")
+        again = tmp_path / "again"
+        again.write_bytes(model.read_bytes()[::-1])
+        again.replace(copy)
+        status, after, body = ask(
+            started, "/models/0.tflite", headers={"If-None-Match": before["etag"]}
+        )
+    assert (status, body) == (200, model.read_bytes()[::-1])
+    assert before["cache-control"] == after["cache-control"] == "no-cache"
+
+
 def test_a_removed_model_is_gone(model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.tflite"
     copy.write_bytes(model.read_bytes())
@@ -181,59 +194,23 @@ def test_the_usual_int8_file_comes_first(tmp_path: Path) -> None:
     assert find_models([], tmp_path) == [paths[1], paths[0], paths[2]]
 
 
-def test_a_missing_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        find_models([tmp_path / "none.tflite"], tmp_path)
-
-
-# LiteRT.js
-
-
-def test_another_folder_is_no_litertjs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no folder of LiteRT"):
-        litertjs.find_litertjs(tmp_path)
-
-
-def test_a_given_litertjs_is_taken_as_it_is(tmp_path: Path) -> None:
-    for part in litertjs.PARTS:
-        path = tmp_path / "@litertjs" / part
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    assert litertjs.find_litertjs(tmp_path) == tmp_path / "@litertjs"
-    assert litertjs.find_litertjs(tmp_path / "@litertjs") == tmp_path / "@litertjs"
-
-
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "said"),
     [
-        pytest.param("PATH", "", "no npm to fetch it", id="no npm"),
-        pytest.param(
-            "npm_config_registry", "http://127.0.0.1:9/", "npm could not fetch", id="no registry"
-        ),
+        pytest.param("none.tflite", "no such file", id="missing"),
+        pytest.param("folder", "is a folder", id="folder"),
+        pytest.param("model.onnx", "is no .tflite file", id="another format"),
     ],
 )
-def test_nothing_is_left_of_a_failed_fetch(
-    name: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if name != "PATH" and not litertjs.shutil.which("npm"):
-        pytest.skip("NOT TESTED: needs npm")
-    cache = tmp_path / "cache"
-    monkeypatch.setattr(litertjs, "user_cache", lambda: cache)
-    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
-    monkeypatch.setenv("npm_config_fetch_retries", "0")
-    monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=said) as caught:
-        litertjs.find_litertjs()
-    assert "--litertjs" in caught.value.hint
-    assert list(cache.iterdir()) == []
+def test_what_is_no_model_is_told(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    described(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=said):
+        find_models([tmp_path / name], tmp_path)
 
 
-def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert litertjs.user_cache() == tmp_path / "mvpose"
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert litertjs.user_cache() == Path.home() / ".cache" / "mvpose"
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    assert litertjs.user_cache() == tmp_path / "mvpose"
+def test_nothing_is_exported_over_files_that_cannot_be_run(tmp_path: Path) -> None:
+    bad = described(tmp_path / "bad.tflite", "")
+    with pytest.raises(InputError, match="can run none"):
+        find_models([], tmp_path)
+    assert list(tmp_path.iterdir()) == [bad]

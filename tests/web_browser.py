@@ -150,7 +150,7 @@ class Page:
         """The message, where it is an error that is seen."""
         found = self.browser.execute_script(
             "const line = document.getElementById('message');"
-            "return line.hidden || line.dataset.kind !== 'error' ? '' : line.textContent"
+            "return line.checkVisibility() && line.dataset.kind === 'error' ? line.textContent : ''"
         )
         return str(found)
 

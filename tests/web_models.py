@@ -15,13 +15,11 @@ from mvpose.quantize.recipes import RECIPES
 from mvpose.runtime.torch_runtime import TorchRuntime
 
 
-def export(
-    reference: TorchRuntime, float_files: Conversions, paths: dict[str, Path], io: str = "float32"
-) -> None:
+def export(reference: TorchRuntime, float_files: Conversions, paths: dict[str, Path]) -> None:
     """Write files by recipe, calibrated on a few drawn people."""
     exporter = Exporter(
         reference,
-        [TFLiteTarget(float_files, io)],
+        [TFLiteTarget(float_files, "float32")],
         lambda: drawn_calibration(reference.spec, 8),
         plain=True,
     )

@@ -12,10 +12,16 @@ from pathlib import Path
 
 from mvpose.cli import note
 from mvpose.errors import InputError
-from mvpose.files import staging
+from mvpose.files import check_writable, staging
 
 PINS = ("package.json", "package-lock.json")
-PARTS = ("core/dist/index.js", "core/wasm/litert_wasm_internal.js", "wasm-utils/dist/index.js")
+MODULES = ("litert_wasm_internal", "litert_wasm_compat_internal", "litert_wasm_threaded_internal")
+"""The WebAssembly builds that browsers ask for, each by what it can do."""
+PARTS = (
+    "core/dist/index.js",
+    "wasm-utils/dist/index.js",
+    *(f"core/wasm/{module}.{kind}" for module in MODULES for kind in ("js", "wasm")),
+)
 """Of the folder ``@litertjs``, what a complete one has."""
 OFFLINE = "install Node.js with npm, or name an unpacked @litertjs folder with --litertjs"
 
@@ -34,12 +40,18 @@ def find_litertjs(given: Path | None = None) -> Path:
             if _complete(folder):
                 return folder
         raise InputError(
-            f"{given} is no folder of LiteRT.js: it has no {PARTS[0]}",
+            f"{given} is no folder of LiteRT.js, or parts of it are missing",
             "name the folder @litertjs inside node_modules, which npm install @litertjs/core makes",
         )
     name = f"litertjs-{_version()}"
     folder = user_cache() / name / "node_modules" / "@litertjs"
     if not _complete(folder):
+        try:
+            check_writable(user_cache())
+        except InputError as error:
+            raise InputError(
+                error.what, "check its permissions and the free space, or name a --litertjs folder"
+            ) from error
         note(f"fetching LiteRT.js {_version()} with npm, once")
         with staging(user_cache()) as beside:
             _install(beside / name)
@@ -64,7 +76,8 @@ def _version() -> str:
 
 
 def _complete(folder: Path) -> bool:
-    return all((folder / part).is_file() for part in PARTS)
+    parts = (folder / part for part in PARTS)
+    return all(part.is_file() and part.stat().st_size for part in parts)
 
 
 def _install(folder: Path) -> None:

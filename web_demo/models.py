@@ -33,6 +33,11 @@ def find_models(given: Sequence[Path], folder: Path) -> list[Path]:
     found = _usable_in(folder)
     if found:
         return found
+    if any(folder.glob("*.tflite")):
+        raise InputError(
+            f"the page can run none of the .tflite files in {folder}",
+            "name another, or export one: mvpose-export --target tflite --int8 --out FOLDER",
+        )
     note(f"no exported files in {folder}: exporting the shipped checkpoint in INT8 first")
     from mvpose.export.command import export
 
@@ -46,8 +51,12 @@ def check_model(path: Path) -> None:
     Raises:
         InputError: it is missing, or its description tells that it can't be run.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", "name the .tflite files in it")
     if not path.is_file():
         raise InputError(f"no such file: {path}", "check the path")
+    if path.suffix != ".tflite":
+        raise InputError(f"{path} is no .tflite file", "mvpose-export --target tflite makes them")
     usable(_description(path), path, ELEMENTS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def page_table(litertjs: Path, models: Sequence[Path]) -> dict[str, Path | Docum
     for number, path in enumerate(models):
         url = f"/models/{number}.tflite"
         table[url] = path
-        rows.append({"file": path.name, "url": url, "bytes": path.stat().st_size})
+        rows.append({"file": path.name, "url": url})
     table["/models.json"] = Document(json.dumps(rows).encode(), "application/json")
     return table
 
@@ -98,7 +99,7 @@ class DemoServer(ThreadingHTTPServer):
     def address(self) -> str:
         """What to type into a browser on this machine."""
         host = str(self.server_address[0])
-        local = host in ("127.0.0.1", "0.0.0.0", "::1")
+        local = host in ("127.0.0.1", "0.0.0.0")
         return f"http://{'localhost' if local else host}:{self.server_port}"
 
     def run(self) -> None:
@@ -141,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.GONE, "the file was moved or removed")
             return
         with file:
-            state = path.stat()
+            state = os.fstat(file.fileno())
             tag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
             kind = TYPES.get(path.suffix, TYPES[".tflite"])
             validators = {"ETag": tag, "Last-Modified": formatdate(state.st_mtime, usegmt=True)}

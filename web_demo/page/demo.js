@@ -5,10 +5,11 @@ import { Player } from "./player.js";
 import { resultDocument } from "./pose/result.js";
 import { missingFromBrowser } from "./runtime/browser.js";
 import { Estimator } from "./runtime/estimator.js";
-import { firstLine, library, openEngine } from "./runtime/litert.js";
+import { library, oneLine, openEngine } from "./runtime/litert.js";
 import { countCameras, openCamera } from "./sources/camera.js";
 import { readPicture } from "./sources/picture.js";
 import { button, element } from "./ui/dom.js";
+import { takeDropped } from "./ui/drop.js";
 import { clearFigures, showFigures } from "./ui/figures.js";
 import { complain, say } from "./ui/message.js";
 import { Overlay } from "./ui/overlay.js";
@@ -31,12 +32,21 @@ const why = element("why", HTMLElement);
 const about = element("about", HTMLElement);
 
 const stage = new Stage(canvas, (box) => player.choose(box));
-const player = new Player(stage, showFound, complain);
+const player = new Player(stage, showFound, (error) => {
+  complain(error);
+  refreshControls();
+});
 
 /** @type {Model[]} */
 const models = [];
-/** @type {Model | null} */
+/** What runs. @type {{model: Model, choice: Choice} | null} */
 let current = null;
+/** What shall run: of several that wait, the last. @type {Model | null} */
+let wanted = null;
+let loads = 0;
+let loading = Promise.resolve();
+/** Counts the wishes for a camera or a picture: what an older one brings is let go. */
+let wishes = 0;
 /** @type {KeypointTable | null} */
 let table = null;
 /** @type {Facing} */
@@ -62,17 +72,18 @@ function refreshControls() {
 
 function showFound() {
   const { found, estimator, camera } = player;
-  if (!found || !estimator || !table) return;
+  if (!found || !estimator || !player.overlay) return;
   const now = performance.now();
   if (camera && !player.paused && now - shownAt < READABLE_MS) return;
   shownAt = now;
+  if (table?.overlay !== player.overlay) table = new KeypointTable(player.overlay);
   table.show(found.pose.points, found.pose.scores);
   showFigures(estimator, camera ? player.interval : null);
   element("score", HTMLElement).textContent = found.pose.score.toFixed(2);
   canvas.dataset.boxes = found.boxes;
   const what = camera ? "The camera's picture" : `The picture ${found.source}`;
   canvas.setAttribute("aria-label", `${what} with the pose drawn over it`);
-  if (root.dataset.source === "none") refreshControls();
+  refreshControls();
 }
 
 /**
@@ -80,29 +91,41 @@ function showFound() {
  *
  * @param {Model} model
  */
-async function useModel(model) {
+function useModel(model) {
+  wanted = model;
+  const mine = ++loads;
+  loading = loading.then(() => (mine === loads ? load(model) : undefined));
+  return loading;
+}
+
+/** @param {Model} model */
+async function load(model) {
   say(`Loading ${model.name} …`);
   root.dataset.busy = "";
   try {
     const { file, description } = await readModel(model);
     const choice = /** @type {Choice} */ (acceleratorList.value);
     const estimator = new Estimator(await openEngine(file, description, choice), description);
-    const overlay = new Overlay(description);
-    table = new KeypointTable(overlay);
-    await player.useModel(estimator, overlay);
-    current = model;
+    say("");
+    await player.useModel(estimator, new Overlay(description));
+    current = { model, choice };
+    if (!models.includes(model)) offer(model);
+    modelList.value = String(models.indexOf(model));
     clearFigures();
     showFound();
     runs.textContent = estimator.engine.accelerator.label;
     why.textContent = estimator.engine.accelerator.why;
-    const size = `${(model.bytes / 1e6).toFixed(1)} MB`;
+    const size = `${(file.length / 1e6).toFixed(1)} MB`;
     const { recipe, inputSize, keypoints } = description;
     about.textContent = `${description.name}, ${recipe}, ${size}: ${inputSize.join(" × ")} pixels, ${keypoints.length} keypoints`;
     element("benchmark-result", HTMLElement).textContent = "";
-    say("");
   } catch (error) {
-    say(`${model.name} cannot be run: ${firstLine(error)}`, "error");
-    if (current) modelList.value = String(models.indexOf(current));
+    say(`${model.name} cannot be run: ${oneLine(error)}`, "error");
+    if (current && wanted === model) {
+      wanted = current.model;
+      modelList.value = String(models.indexOf(current.model));
+      acceleratorList.value = current.choice;
+    }
   }
   delete root.dataset.busy;
   refreshControls();
@@ -115,40 +138,49 @@ function offer(model) {
 }
 
 async function startCamera() {
+  const mine = ++wishes;
   say("Waiting for the camera …");
+  player.stopCamera();
+  refreshControls();
   try {
-    player.stopCamera();
     const camera = await openCamera(facing, () => {
       player.stopCamera();
       refreshControls();
       complain(new Error("The camera went away - connect it, then start it again"));
     });
+    if (mine !== wishes) {
+      camera.stop();
+      return;
+    }
     say("");
-    button("turn").hidden = (await countCameras()) < 2;
     player.playCamera(camera);
+    refreshControls();
+    const several = (await countCameras()) > 1;
+    button("turn").hidden = !several || player.camera !== camera;
   } catch (error) {
-    complain(error);
+    if (mine === wishes) complain(error);
   }
-  refreshControls();
 }
 
 /** @param {File} file */
 async function openFile(file) {
   if (file.name.endsWith(".tflite")) {
-    const model = droppedModel(file);
-    await useModel(model);
-    if (current !== model) return;
-    offer(model);
-    modelList.value = String(models.length - 1);
+    await useModel(droppedModel(file));
     return;
   }
+  if (!player.estimator) return;
+  const mine = ++wishes;
   try {
     const { picture, shrunk } = await readPicture(file);
+    if (mine !== wishes) {
+      picture.close();
+      return;
+    }
     const size = `${picture.width} × ${picture.height}`;
     say(shrunk ? `${file.name} is large: it is looked at in ${size} pixels` : "");
     await player.showPicture(picture, file.name);
   } catch (error) {
-    complain(error);
+    if (mine === wishes) complain(error);
   }
   refreshControls();
 }
@@ -157,13 +189,14 @@ function save() {
   const { found, estimator } = player;
   if (!found || !estimator) return;
   const { kind, threads } = estimator.engine.accelerator;
-  const protocol = { runtime: "litert.js", device: kind, threads, file: current?.name ?? "" };
+  const protocol = { runtime: "litert.js", device: kind, threads, file: current?.model.name ?? "" };
   const text = JSON.stringify(resultDocument(estimator.description, protocol, found), null, 1);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/json" }));
   link.download = "keypoints.json";
   link.click();
-  URL.revokeObjectURL(link.href);
+  // not at once: some browsers read it only after the click
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 async function benchmark() {
@@ -177,6 +210,7 @@ async function benchmark() {
       result.textContent = `Inference: median ${medianMs.toFixed(1)} ms, 90 % below ${p90Ms.toFixed(1)} ms (${count} runs)`;
     }
   } catch (error) {
+    result.textContent = "";
     complain(error);
   }
   refreshControls();
@@ -209,8 +243,13 @@ function connect() {
     },
     pause: acting(() => {
       player.paused = !player.paused;
+      if (player.paused) showFound();
+      else say("");
     }),
-    stop: acting(() => player.stopCamera()),
+    stop: acting(() => {
+      player.stopCamera();
+      showFound();
+    }),
     mirror: acting(() => {
       stage.mirror = !stage.mirror;
       stage.refresh();
@@ -226,20 +265,8 @@ function connect() {
     picker.value = "";
   });
   modelList.addEventListener("change", () => useModel(models[Number(modelList.value)]));
-  acceleratorList.addEventListener("change", () => current && useModel(current));
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    root.dataset.dragging = "";
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) delete root.dataset.dragging;
-  });
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    delete root.dataset.dragging;
-    const file = event.dataTransfer?.files[0];
-    if (file && player.estimator) openFile(file);
-  });
+  acceleratorList.addEventListener("change", () => wanted && useModel(wanted));
+  takeDropped(openFile);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && player.found) player.choose(null);
   });
@@ -247,6 +274,7 @@ function connect() {
 
 async function start() {
   connect();
+  button("fullscreen").hidden = !document.fullscreenEnabled;
   const missing = missingFromBrowser();
   if (missing) {
     complain(new Error(missing));
@@ -256,7 +284,7 @@ async function start() {
     library().catch(() => {});
     for (const model of await servedModels()) offer(model);
     await useModel(models[0]);
-    performance.mark("mvpose-ready");
+    if (current) performance.mark("mvpose-ready");
   } catch (error) {
     complain(error);
   }

@@ -8,18 +8,16 @@ import { parseDescription } from "./pose/description.js";
 /**
  * @typedef {object} Model
  * @property {string} name of the file
- * @property {number} bytes
  * @property {() => Promise<Uint8Array>} read its bytes
  */
 
 /** @returns {Promise<Model[]>} the one to start with first */
 export async function servedModels() {
-  const rows = /** @type {{file: string, url: string, bytes: number}[]} */ (
+  const rows = /** @type {{file: string, url: string}[]} */ (
     await (await fetched("/models.json")).json()
   );
-  return rows.map(({ file, url, bytes }) => ({
+  return rows.map(({ file, url }) => ({
     name: file,
-    bytes,
     read: async () => new Uint8Array(await (await fetched(url)).arrayBuffer()),
   }));
 }
@@ -31,7 +29,6 @@ export async function servedModels() {
 export function droppedModel(file) {
   return {
     name: file.name,
-    bytes: file.size,
     read: async () => new Uint8Array(await file.arrayBuffer()),
   };
 }

@@ -21,6 +21,8 @@ export class Player {
   /** @type {Camera | null} */
   camera = null;
   paused = false;
+  /** How the current model's poses are drawn. @type {Overlay | null} */
+  overlay = null;
   /** Between the camera's frames that were looked at. */
   interval = new Latency();
 
@@ -32,8 +34,6 @@ export class Player {
   #chosen = null;
   /** @type {LiveSession | null} */
   #session = null;
-  /** @type {Overlay | null} */
-  #overlay = null;
   #lastS = Number.NaN;
   /** @type {Promise<unknown>} */
   #turn = Promise.resolve();
@@ -59,12 +59,13 @@ export class Player {
     return this.#alone(async () => {
       this.estimator?.close();
       this.estimator = estimator;
-      this.#overlay = overlay;
+      this.overlay = overlay;
+      this.found = null;
       const { keypoints, decode } = estimator.description;
       this.#session = new LiveSession(keypoints.length, decode.scoreFloor);
       this.#session.choose(this.#chosen);
       this.interval.clear();
-      if (this.#isStill()) await this.#lookAtStill();
+      if (this.#isStill()) await this.#lookAtStill().catch(this.failed);
     });
   }
 
@@ -93,8 +94,10 @@ export class Player {
   async playCamera(camera) {
     this.stopCamera();
     this.camera = camera;
-    this.#begin("camera");
-    this.stage.mirror = camera.facesUser;
+    await this.#alone(() => {
+      this.#begin("camera");
+      this.stage.mirror = camera.facesUser;
+    });
     while (this.camera === camera) {
       const timeS = await camera.nextFrame();
       if (this.camera !== camera) return;
@@ -191,13 +194,15 @@ export class Player {
    * @param {Pose} pose
    * @param {Box} box
    * @param {string} boxes where the box came from
-   * @param {Float64Array} points to show
+   * @param {Float64Array} [points] to show in place of the pose's own
    */
-  #show(pose, box, boxes, points = pose.points) {
-    if (!this.#overlay) return;
-    this.found = { source: this.#source, size: this.#frame.size, box, boxes, pose };
-    const { scores } = pose;
-    this.stage.show({ frame: this.#frame, overlay: this.#overlay, box, points, scores });
+  #show(pose, box, boxes, points) {
+    const { overlay } = this;
+    if (!overlay) return;
+    const scores = pose.scores.slice();
+    const kept = { points: pose.points.slice(), scores, score: pose.score };
+    this.found = { source: this.#source, size: this.#frame.size, box, boxes, pose: kept };
+    this.stage.show({ frame: this.#frame, overlay, box, points: points ?? kept.points, scores });
     this.updated();
   }
 

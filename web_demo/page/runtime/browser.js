@@ -17,11 +17,6 @@ export function missingFromBrowser() {
   return null;
 }
 
-/** Whether WebAssembly may use several threads: the server's headers allow it. */
-export function hasThreads() {
-  return self.crossOriginIsolated && typeof SharedArrayBuffer !== "undefined";
-}
-
 /**
  * Why no GPU can be used.
  *

@@ -1,7 +1,7 @@
 /** Loading LiteRT.js and running a model with it. */
 
 import { UnusableModel } from "../pose/description.js";
-import { hasThreads, missingGpu } from "./browser.js";
+import { missingGpu } from "./browser.js";
 
 /** @import { CompiledModel } from "@litertjs/core" */
 /** @import { Description } from "../pose/description.js" */
@@ -23,8 +23,17 @@ let attempt = 0;
 
 /** The library with its WebAssembly module, loaded once. */
 export function library() {
-  loading ??= load();
+  loading ??= load().catch((error) => {
+    forget();
+    throw told("LiteRT.js does not load", "start mvpose-demo again and reload the page", error);
+  });
   return loading;
+}
+
+/** The next model gets a new module, which the query of its address makes a new one. */
+function forget() {
+  loading = null;
+  attempt++;
 }
 
 /** @returns {Promise<LiteRt>} */
@@ -33,8 +42,19 @@ async function load() {
   const litert = await import(`/litertjs/core/dist/index.js?${attempt}`);
   // what the module writes on standard output and error is no error of the page
   self.Module = /** @type {any} */ ({ print: console.debug, printErr: console.debug });
-  await litert.loadLiteRt("/litertjs/core/wasm/", { threads: hasThreads() });
+  await litert.loadLiteRt("/litertjs/core/wasm/", { threads: await hasThreads(litert) });
   return litert;
+}
+
+/**
+ * Whether LiteRT.js can use several threads: the server's headers allow it, but its threaded build
+ * also needs relaxed SIMD, which not every browser has.
+ *
+ * @param {LiteRt} litert
+ */
+async function hasThreads(litert) {
+  if (!self.crossOriginIsolated) return false;
+  return (await litert.supportsFeature("relaxedSimd")) && litert.supportsFeature("threads");
 }
 
 /** A model, ready to run. */
@@ -94,12 +114,7 @@ export async function openEngine(file, description, choice) {
     return await compile(file, description, "webgpu", "");
   } catch (error) {
     if (error instanceof UnusableModel) throw error;
-    return compile(
-      file,
-      description,
-      "wasm",
-      `WebGPU does not run this model: ${firstLine(error)}`,
-    );
+    return compile(file, description, "wasm", `WebGPU does not run this model: ${oneLine(error)}`);
   }
 }
 
@@ -111,7 +126,7 @@ export async function openEngine(file, description, choice) {
  */
 async function compile(file, description, kind, why) {
   const litert = await library();
-  const model = await compileAlone(litert, file, kind).catch(forgetBroken);
+  const model = await compileAlone(litert, file, kind).catch((error) => refused(kind, error));
   const threads = kind === "webgpu" ? 0 : (model.options.cpuOptions.numThreads ?? 1);
   const label = kind === "webgpu" ? "WebGPU" : `CPU, ${threads} thread${threads === 1 ? "" : "s"}`;
   const engine = new Engine(litert, model, { kind, threads, label, why });
@@ -121,6 +136,7 @@ async function compile(file, description, kind, why) {
     const maps = await engine.run(new Float32Array(inputSize[0] * inputSize[1] * 3));
     if (!maps.every(Number.isFinite)) throw new RangeError("it gives NaN or infinity");
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) refused(kind, error);
     engine.close();
     throw error;
   }
@@ -144,18 +160,19 @@ async function compileAlone(litert, file, kind) {
 }
 
 /**
- * A module that a file has brought down can't be used again: the next model gets another, which the
- * query of its address makes a new one.
+ * Tell what LiteRT.js refuses. A module that a file has brought down can't be used again.
  *
+ * @param {"webgpu" | "wasm"} kind
  * @param {unknown} error
  * @returns {never}
  */
-function forgetBroken(error) {
-  if (error instanceof WebAssembly.RuntimeError) {
-    loading = null;
-    attempt++;
+function refused(kind, error) {
+  if (error instanceof WebAssembly.RuntimeError) forget();
+  if (kind === "webgpu") {
+    throw told("it takes float files of operators that it knows", "choose an FP32 file", error);
   }
-  throw error;
+  const what = "it is damaged, or has operators that LiteRT.js lacks";
+  throw told(what, "export it again: mvpose-export --target tflite", error);
 }
 
 /**
@@ -174,8 +191,21 @@ function refuseOtherShapes(model, { inputSize, heatmapSize, keypoints }) {
   }
 }
 
-/** @param {unknown} error */
-export function firstLine(error) {
+/**
+ * @param {string} what happened
+ * @param {string} hint what to do next
+ * @param {unknown} error that LiteRT.js gave
+ */
+function told(what, hint, error) {
+  return new Error(`${what} - ${hint} (LiteRT.js says: ${oneLine(error)})`);
+}
+
+/** The words of an error, without places in sources. @param {unknown} error */
+export function oneLine(error) {
   const said = error instanceof Error ? error.message : String(error);
-  return said.trim().split("\n")[0] || "no reason given";
+  const words = said
+    .replace(/\u2514|ERROR: (\[[^\]]*\])?/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+  return words || "no reason given";
 }

@@ -75,8 +75,10 @@ export async function openCamera(facing, lost) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Error("Browsers give the camera to localhost and HTTPS alone - open the page there");
   }
+  /** @type {MediaStream | null} */
+  let stream = null;
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({
+    stream = await navigator.mediaDevices.getUserMedia({
       video: { ...WANTED, facingMode: { ideal: facing } },
       audio: false,
     });
@@ -87,6 +89,7 @@ export async function openCamera(facing, lost) {
     await video.play();
     return new Camera(video, stream, lost);
   } catch (error) {
+    for (const track of stream?.getTracks() ?? []) track.stop();
     const { name, message } = /** @type {Error} */ (error);
     throw new Error(REFUSALS[name] ?? `The camera does not start: ${message} - try again`);
   }

@@ -18,13 +18,11 @@ export async function readPicture(file) {
     const { width, height } = whole;
     const scale = LONGEST_PX / Math.max(width, height);
     if (scale >= 1) return { picture: whole, shrunk: false };
-    whole.close();
-    const picture = await createImageBitmap(file, {
-      ...options,
-      resizeWidth: Math.round(width * scale),
-      resizeHeight: Math.round(height * scale),
-      resizeQuality: "high",
-    });
+    const [resizeWidth, resizeHeight] = [width, height].map((side) =>
+      Math.max(1, Math.round(side * scale)),
+    );
+    const resized = { resizeWidth, resizeHeight, resizeQuality: /** @type {const} */ ("high") };
+    const picture = await createImageBitmap(whole, resized).finally(() => whole.close());
     return { picture, shrunk: true };
   } catch {
     const cause = file.size

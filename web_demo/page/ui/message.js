@@ -5,13 +5,13 @@ import { element } from "./dom.js";
 const line = element("message", HTMLParagraphElement);
 
 /**
- * @param {string} text empty hides the line
+ * @param {string} text empty takes the line away
  * @param {"note" | "error"} kind
  */
 export function say(text, kind = "note") {
   line.textContent = text;
   line.dataset.kind = kind;
-  line.hidden = !text;
+  line.ariaLive = kind === "error" ? "assertive" : "polite";
 }
 
 /** @param {unknown} error */

@@ -88,15 +88,17 @@ export class Stage {
 
   /** @param {PointerEvent} start */
   #drag(start) {
-    if (!this.#scene || start.button !== 0) return;
+    if (!this.#scene || start.button !== 0 || !start.isPrimary) return;
     const { canvas } = this;
     canvas.setPointerCapture(start.pointerId);
     const first = this.#place(start);
     const move = (/** @type {PointerEvent} */ event) => {
+      if (event.pointerId !== start.pointerId) return;
       this.#dragged = this.#between(first, this.#place(event));
       this.#draw();
     };
     const end = (/** @type {PointerEvent} */ event) => {
+      if (event.pointerId !== start.pointerId) return;
       canvas.removeEventListener("pointermove", move);
       canvas.removeEventListener("pointerup", end);
       canvas.removeEventListener("pointercancel", end);

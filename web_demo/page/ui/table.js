@@ -12,6 +12,7 @@ export class KeypointTable {
 
   /** @param {Overlay} overlay */
   constructor(overlay) {
+    this.overlay = overlay;
     const { description } = overlay;
     this.#floor = description.decode.scoreFloor;
     const rows = description.keypoints.map((name, k) => {
