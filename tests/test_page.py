@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +15,7 @@ import pytest
 from benchmark_documents import HOSTILE, accuracy, comparison, made_up_document, timing
 from conftest import random_pose_net
 from PIL import Image
+from web_browser import CONTRASTS, NO_GPU, chromium, view
 
 from mvpose.benchmark.document import Document, Row
 from mvpose.benchmark.page.dominance import measured_findings, published_findings
@@ -336,25 +336,9 @@ def test_sample_pictures(
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real one, that logs what goes over the network."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("NOT TESTED: needs chromium and chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: needs selenium")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    folder = tmp_path_factory.mktemp("browser")
-    for argument in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--disable-dev-shm-usage", f"--user-data-dir={folder}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(driver))
-    yield started
-    started.quit()
+    """A real one."""
+    with chromium(tmp_path_factory.mktemp("browser"), NO_GPU) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -367,13 +351,6 @@ def opened(browser: Any, page: str, tmp_path_factory: pytest.TempPathFactory) ->
     view(browser, 1280, "light")
     browser.get(path.as_uri())
     return browser
-
-
-def view(browser: Any, width_px: int, theme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width_px, "height": 800, "deviceScaleFactor": 1, "mobile": width_px < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def test_the_browser_complains_of_nothing_and_fetches_nothing(opened: Any) -> None:
@@ -448,32 +425,3 @@ def test_it_fits_and_can_be_read(opened: Any, width_px: int, theme: str) -> None
     found = opened.execute_script(CONTRASTS)
     assert len(found) > 300
     assert {what for what, contrast in found if contrast < 4.5} == set()
-
-
-# WCAG 2.1, 1.4.3: contrast ratio of each text with what lies behind it
-CONTRASTS = """
-const luminance = rgb => {
-  const [r, g, b] = rgb.map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b
-}
-const parse = colour => (colour.match(/[\\d.]+/g) || []).map(Number)
-const behind = element => {
-  for (; element; element = element.parentElement) {
-    const [r, g, b, alpha = 1] = parse(getComputedStyle(element).backgroundColor)
-    if (alpha === 1) return [r, g, b]
-  }
-  throw new Error("nothing behind")
-}
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = []
-while (walker.nextNode()) {
-  const element = walker.currentNode.parentElement
-  const hidden = element.closest("script, style, title, details:not([open]) dl")
-  if (hidden || !walker.currentNode.data.trim()) continue
-  const style = getComputedStyle(element)
-  const ink = parse(element instanceof SVGElement ? style.fill : style.color).slice(0, 3)
-  const pair = [luminance(ink), luminance(behind(element))].sort((a, b) => b - a)
-  const what = element.tagName + " " + walker.currentNode.data.trim().slice(0, 30)
-  found.push([what, (pair[0] + 0.05) / (pair[1] + 0.05)])
-}
-return found
-"""

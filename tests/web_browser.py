@@ -226,3 +226,32 @@ def write_y4m(path: Path, image: NDArray[np.uint8], frames: int = 2) -> NDArray[
     header = f"YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420\n".encode()
     path.write_bytes(header + (b"FRAME\n" + planes.tobytes()) * frames)
     return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), np.uint8)
+
+
+CONTRASTS = """
+const luminance = rgb => {
+  const [r, g, b] = rgb.map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+const parse = colour => (colour.match(/[\\d.]+/g) || []).map(Number)
+const behind = element => {
+  for (; element; element = element.parentElement) {
+    const [r, g, b, alpha = 1] = parse(getComputedStyle(element).backgroundColor)
+    if (alpha === 1) return [r, g, b]
+  }
+  throw new Error("nothing behind")
+}
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = []
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement
+  if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue
+  if (element.closest(":disabled, script, noscript, style, title")) continue
+  const style = getComputedStyle(element)
+  const ink = parse(element instanceof SVGElement ? style.fill : style.color).slice(0, 3)
+  const pair = [luminance(ink), luminance(behind(element))].sort((a, b) => b - a)
+  const what = element.tagName + " " + walker.currentNode.data.trim().slice(0, 30)
+  found.push([what, (pair[0] + 0.05) / (pair[1] + 0.05)])
+}
+return found
+"""
+"""The contrast of each visible text with what lies behind it (WCAG 2.1, 1.4.3): what, ratio."""

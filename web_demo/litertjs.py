@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -62,12 +60,9 @@ def find_litertjs(given: Path | None = None) -> Path:
 
 def user_cache() -> Path:
     """Where this user's programs keep what they can fetch again."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "mvpose"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "mvpose"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "mvpose"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("mvpose", appauthor=False)
 
 
 def _version() -> str:

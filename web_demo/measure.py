@@ -62,6 +62,7 @@ def measure(
         server.shutdown()
     seconds = sorted(round(ready_s, 3) for ready_s, _ in found)
     result = {
+        "kind": "web",
         "what": "from the request to a page with a model that has run once",
         "model": model.name,
         "median_s": statistics.median(seconds),
