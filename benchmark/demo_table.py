@@ -28,3 +28,32 @@ def demo_table(kotlin: dict[str, Any], web: dict[str, Any]) -> str:
         f"{web['machine']['processor']}, {web['machine']['cores']} cores; the slowest.\n"
     )
     return markdown(["step", "median", "90th percentile or slowest"], rows) + note
+
+
+def web_parity_table(found: dict[str, Any]) -> str:
+    """Of ``results/web_parity.json``."""
+    protocol, crops = found["protocol"], found["protocol"]["crops"]
+    rows = [
+        [
+            f"`{row['precision']}`",
+            f"{row['identical']} of {crops}",
+            f"{row['max_difference']:.1e}",
+            *(f"{row[f'shift_{part}_px']:.2g}" for part in ("median", "p95", "max")),
+        ]
+        for row in found["rows"]
+    ]
+    header = [
+        "file",
+        "crops the same to the last bit",
+        "largest difference, of range",
+        "shift px median",
+        "p95",
+        "max",
+    ]
+    first = found["rows"][0]
+    note = (
+        f"\nMeasured: LiteRT.js {protocol['litertjs']} in {protocol['browser']} (WebAssembly) "
+        f"against {first['runtime']} {first['version']} (XNNPACK) on {protocol['processor']}; "
+        f"{crops} drawn people; {first['keypoints']} keypoints scored above 0.2.\n"
+    )
+    return markdown(header, rows) + note

@@ -152,6 +152,7 @@ def compare(model: Model, path: Path) -> dict[str, Any]:
     return {
         "sha256": str(golden["sha256"]),
         "crops": len(maps),
+        "identical": int((maps == golden["heatmaps"]).all((1, 2, 3)).sum()),
         "heatmap_max_difference": float(np.abs(maps - golden["heatmaps"]).max()),
         "heatmap_range": float(np.ptp(golden["heatmaps"])),
         "keypoint_max_px": float(apart_px.max()),

@@ -23,7 +23,7 @@ from typing import Any
 
 from mvpose.benchmark.arm.table import arm_table
 from mvpose.benchmark.complexity_tables import blocks_table, complexity_table, published_table
-from mvpose.benchmark.demo_table import demo_table
+from mvpose.benchmark.demo_table import demo_table, web_parity_table
 from mvpose.benchmark.document_tables import (
     matrix_table,
     profile_table,
@@ -96,6 +96,7 @@ def tables(folder: Path) -> dict[str, str]:
         "roads": roads_table(found["roads"]),
         "arm": arm_table(found["arm"]),
         "demos": demo_table(found["kotlin"], found["web"]),
+        "web_parity": web_parity_table(found["web_parity"]),
     }
 
 

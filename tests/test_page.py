@@ -15,7 +15,7 @@ import pytest
 from benchmark_documents import HOSTILE, accuracy, comparison, made_up_document, timing
 from conftest import random_pose_net
 from PIL import Image
-from web_browser import CONTRASTS, NO_GPU, chromium, view
+from web_browser import CONTRASTS, chromium, view
 
 from mvpose.benchmark.document import Document, Row
 from mvpose.benchmark.page.dominance import measured_findings, published_findings
@@ -28,6 +28,7 @@ from mvpose.checkpoint import save_checkpoint
 from mvpose.runtime.load import load_float
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import ModelSpec
+from mvpose.web_demo.chromium import NO_GPU
 
 
 class Parsed(HTMLParser):

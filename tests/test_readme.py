@@ -41,7 +41,7 @@ def test_tables_are_those_of_the_results(text: str) -> None:
         *((BENCHMARK, name) for name in ("matrix", "published", "complexity", "counted", "blocks")),
         *((BENCHMARK, name) for name in ("self_check", "profile")),
         (DEVICES, "arm"),
-        (DEMOS, "demos"),
+        *((DEMOS, name) for name in ("demos", "web_parity")),
         *((CARD, name) for name in ("checkpoint", "keypoints", "decoding", "ablation")),
     ],
 )

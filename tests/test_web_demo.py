@@ -1,6 +1,5 @@
 """The browser demo from end to end: a real browser, real files, a fake camera."""
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mvpose.prediction import CONFIDENT, predict_image
 from mvpose.quantize.calibration import drawn_crops
 from mvpose.runtime.litert import LiteRTRuntime
 from mvpose.runtime.load import load_float
+from mvpose.web_demo.parity import browser_heatmaps
 from mvpose.web_demo.server import DemoServer
 
 pytest_plugins = ["web_fixtures"]
@@ -71,33 +71,8 @@ def test_heatmaps_are_those_of_python(page: Page, files: Path, name: str) -> Non
     round to another integer, from where it grows: that happens in few crops."""
     runtime = LiteRTRuntime(files / name)
     crops = drawn_crops(runtime.spec, 8 if name == MIXED else 3, seed=5)
-    encoded = page.browser.execute_async_script(
-        """
-        const [url, crops, done] = arguments
-        const run = async () => {
-          const { openEngine } = await import("/runtime/litert.js")
-          const { parseDescription } = await import("/pose/description.js")
-          const { embeddedDescription } = await import("/pose/archive.js")
-          const file = new Uint8Array(await (await fetch(url)).arrayBuffer())
-          const description = parseDescription(embeddedDescription(file))
-          const engine = await openEngine(file, description, "wasm")
-          const made = []
-          for (const crop of crops) {
-            const maps = await engine.run(Float32Array.from(atob(crop), c => c.charCodeAt(0)))
-            const bytes = new Uint8Array(maps.buffer, maps.byteOffset, maps.byteLength)
-            made.push(btoa(Array.from(bytes, b => String.fromCharCode(b)).join("")))
-          }
-          return made
-        }
-        run().then(done, error => done(String(error)))
-        """,
-        f"/models/{SERVED.index(name)}.tflite",
-        [base64.b64encode(crop.tobytes()).decode() for crop in crops],
-    )
-    assert isinstance(encoded, list), encoded
-    _, height, width, count = runtime.artefact.output.shape
-    maps = np.stack([np.frombuffer(base64.b64decode(text), np.float32) for text in encoded])
-    ours = maps.reshape(-1, height, width, count).transpose(0, 3, 1, 2)
+    url = f"/models/{SERVED.index(name)}.tflite"
+    ours = browser_heatmaps(page.browser, url, crops, runtime.artefact.output)
     theirs = runtime.heatmaps(crops)
     if name == INT8:
         assert np.array_equal(ours, theirs)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_browser import CONTRASTS, NO_GPU, Page, chromium, command, view
+from web_browser import CONTRASTS, Page, chromium, command, view
 
 from mvpose.artefact import ENTRY, read_artefact
+from mvpose.web_demo.chromium import NO_GPU
 from mvpose.web_demo.server import DemoServer
 
 pytest_plugins = ["web_fixtures"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,17 @@ import pytest
 from numpy.typing import NDArray
 
 from mvpose.errors import InputError
+from mvpose.web_demo.chromium import chromium as open_chromium
 from mvpose.web_demo.litertjs import find_litertjs
 from mvpose.web_demo.server import DemoServer, page_table
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-dev-shm-usage",
-)  # fmt: skip
-NO_GPU = "--disable-gpu"
 PATIENCE_S = 60
+HEARING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from mvpose.web_demo.command import main
+main()
+"""
 CAMERA_WH = (640, 480)
 Drawn = tuple[NDArray[np.uint8], NDArray[np.float64]]
 """A picture and the box (4,) about the person in it."""
@@ -58,42 +58,32 @@ def serving(models: Sequence[Path]) -> Iterator[DemoServer]:
 
 @contextmanager
 def command(*models: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The real command on a free port: its address and its process; Ctrl-C ends it."""
+    """The real command on a free port: its address and its process; Ctrl-C ends it.
+
+    A shell's background jobs ignore Ctrl-C, and so would all that they start: it is heard again.
+    """
     litertjs()
-    arguments = [sys.executable, "-m", "mvpose.web_demo", *map(str, models), "--port", "0"]
+    arguments = [sys.executable, "-c", HEARING, *map(str, models), "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(arguments, text=True, **pipes) as running:
         assert running.stdout
         try:
             yield running.stdout.readline().split()[0], running
-        finally:
             running.send_signal(signal.SIGINT)
             running.wait(PATIENCE_S)
+        finally:
+            running.kill()
 
 
 @contextmanager
 def chromium(folder: Path, *flags: str) -> Iterator[Any]:
-    """A browser with a new profile, that logs its console and what it asks the network for."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("NOT TESTED: needs chromium and chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="NOT TESTED: needs selenium")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.page_load_strategy = "eager"
-    downloads = folder / "downloads"
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    for flag in (*FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    browser.set_script_timeout(PATIENCE_S)
-    try:
+    """As the demo's measurements open it; skips where there is none."""
+    with ExitStack() as stack:
+        try:
+            browser = stack.enter_context(open_chromium(folder, *flags))
+        except InputError as error:
+            pytest.skip(f"NOT TESTED in a browser: {error.what}")
         yield browser
-    finally:
-        browser.quit()
 
 
 class Page:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from web_browser import CAMERA_WH, NO_GPU, Drawn, Page, chromium, serving, view, write_y4m
+from web_browser import CAMERA_WH, Drawn, Page, chromium, serving, view, write_y4m
 from web_models import export
 
 from mvpose.benchmark.untrained import random_pose_net
@@ -26,6 +26,7 @@ from mvpose.models.deploy import deploy
 from mvpose.runtime.load import load_float
 from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import Preprocess, Skeleton
+from mvpose.web_demo.chromium import NO_GPU
 from mvpose.web_demo.server import DemoServer
 from mvpose.zoo import zoo_spec
 

@@ -41,7 +41,7 @@ def find_litertjs(given: Path | None = None) -> Path:
             f"{given} is no folder of LiteRT.js, or parts of it are missing",
             "name the folder @litertjs inside node_modules, which npm install @litertjs/core makes",
         )
-    name = f"litertjs-{_version()}"
+    name = f"litertjs-{version()}"
     folder = user_cache() / name / "node_modules" / "@litertjs"
     if not _complete(folder):
         try:
@@ -50,7 +50,7 @@ def find_litertjs(given: Path | None = None) -> Path:
             raise InputError(
                 error.what, "check its permissions and the free space, or name a --litertjs folder"
             ) from error
-        note(f"fetching LiteRT.js {_version()} with npm, once")
+        note(f"fetching LiteRT.js {version()} with npm, once")
         with staging(user_cache()) as beside:
             _install(beside / name)
             if not _complete(beside / name / "node_modules" / "@litertjs"):
@@ -65,7 +65,8 @@ def user_cache() -> Path:
     return user_cache_path("mvpose", appauthor=False)
 
 
-def _version() -> str:
+def version() -> str:
+    """Of LiteRT.js, as pinned."""
     pinned = json.loads(files(__package__).joinpath("package.json").read_text("utf-8"))
     return str(pinned["dependencies"]["@litertjs/core"])
 

@@ -8,12 +8,11 @@ in headless Chromium from this machine, each time with an empty cache. Needs
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import tempfile
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -24,11 +23,6 @@ READY = (
     "return document.getElementById('camera')?.disabled === false"
     " ? performance.getEntriesByName('mvpose-ready')[0]?.startTime : null"
 )
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-LONGEST_S = 60
 
 
 def measure(
@@ -77,24 +71,16 @@ def measure(
 
 def _load(address: str) -> tuple[float, str]:
     """Seconds until the page is ready in a new browser, and that browser's version."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.support.ui import WebDriverWait
 
-    options: Any = webdriver.ChromeOptions()
-    with tempfile.TemporaryDirectory() as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver = Service(shutil.which("chromedriver"))
-        browser: Any = webdriver.Chrome(options=options, service=driver)
-        try:
-            browser.get(address)
-            ready_ms = WebDriverWait(browser, LONGEST_S, 0.05).until(
-                lambda _: browser.execute_script(READY)
-            )
-            return ready_ms / 1000, f"Chromium {browser.capabilities['browserVersion']}"
-        finally:
-            browser.quit()
+    from mvpose.web_demo.chromium import LONGEST_S, NO_GPU, chromium
+
+    with tempfile.TemporaryDirectory() as folder, chromium(Path(folder), NO_GPU) as browser:
+        browser.get(address)
+        ready_ms = WebDriverWait(browser, LONGEST_S, 0.05).until(
+            lambda _: browser.execute_script(READY)
+        )
+        return ready_ms / 1000, f"Chromium {browser.capabilities['browserVersion']}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ def arm_table(found: dict[str, Any]) -> str:
         whole = row["whole"]
         difference = whole["heatmap_max_difference"] / whole["heatmap_range"]
         within = f"{100 * whole['keypoints_within_half_px']:.0f} %"
-        groups.setdefault((*cells, f"{difference:.1e}", within), []).append(row["cpu"])
+        same = f"{whole['identical']} of {whole['crops']}"
+        groups.setdefault((*cells, same, f"{difference:.1e}", within), []).append(row["cpu"])
     header = [
         "file",
         "processor",
@@ -26,7 +27,8 @@ def arm_table(found: dict[str, Any]) -> str:
         "INT8 softmax",
         "float pieces",
         "floats to INT8",
-        "whole, of range",
+        "whole: crops the same",
+        "largest difference, of range",
         "keypoints within 0.5 px",
     ]
     rows = [[cells[0], ", ".join(cpus), *cells[1:]] for cells, cpus in groups.items()]
