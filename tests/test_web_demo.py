@@ -1,12 +1,13 @@
 """The browser demo from end to end: a real browser, real files, a fake camera."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from web_browser import CAMERA_WH, Drawn, Page
+from web_browser import CAMERA_WH, PATIENCE_S, Drawn, Page
 from web_models import export
 
 from mvpose.estimate import Poses, estimate
@@ -62,6 +63,19 @@ def furthest_px(points: NDArray[np.float64], poses: Poses) -> float:
     return float(np.abs(points - poses.keypoints_px[0])[confident].max())
 
 
+def settle(page: Page) -> None:
+    """Wait until the keypoints in the table stay where they are."""
+    deadline = time.monotonic() + PATIENCE_S
+    last = page.keypoints()
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        found = page.keypoints()
+        if np.abs(np.subtract(found, last)).max() < 0.3:
+            return
+        last = found
+    raise AssertionError("the keypoints of a still picture never come to rest")
+
+
 # inference
 
 
@@ -86,10 +100,12 @@ def test_heatmaps_are_those_of_python(page: Page, files: Path, name: str) -> Non
 def test_the_camera_gives_the_keypoints_of_python(
     page: Page, files: Path, seen: NDArray[np.uint8]
 ) -> None:
-    """In floats: INT8 answers the rounding of the box in the JSON with a pixel or two."""
+    """In floats: INT8 answers the rounding of the box in the JSON with a pixel or two. Of a person
+    who stands, once the box has found its place: what is shown before is smoothed on its way."""
     page.click("camera-first")
     page.wait("document.documentElement.dataset.source === 'camera'")
     page.wait("Number(document.getElementById('fps').textContent) > 0")
+    settle(page)
     page.click("pause")
     document = page.saved()
     assert document["model"] == "mobilevitpose-xxs"
@@ -113,8 +129,8 @@ def test_a_picture_gives_what_mvpose_predict_gives(
     assert (result["image"], result["width_px"], result["height_px"]) == (picture.name, *CAMERA_WH)
     points, box = found(document)
     poses = predict_image(LiteRTRuntime(files / FP32), person)
-    assert np.abs(points - poses.keypoints_px[0]).max() < 0.01
-    assert np.abs(box - poses.boxes_xywh_px[0]).max() < 0.01
+    assert np.abs(points - poses.keypoints_px[0]).max() < 0.02
+    assert np.abs(box - poses.boxes_xywh_px[0]).max() < 0.02
     assert result["people"][0]["score"] == pytest.approx(poses.pose_scores[0], abs=1e-4)
 
 
