@@ -49,9 +49,9 @@ def write_pieces(path: Path, crops: NDArray[np.uint8], folder: Path) -> None:
         interpreter.invoke()
         for details, tensor in zip(interpreter.get_output_details(), made, strict=True):
             values[tensor] = interpreter.get_tensor(details["index"])
-        inputs = {f"input_{place}": values[tensor] for place, tensor in enumerate(given)}
-        outputs = {f"output_{place}": values[tensor] for place, tensor in enumerate(made)}
-        np.savez(folder / f"{number}.npz", **inputs, **outputs)
+        arrays: dict[str, Any] = {f"input_{i}": values[tensor] for i, tensor in enumerate(given)}
+        arrays |= {f"output_{i}": values[tensor] for i, tensor in enumerate(made)}
+        np.savez(folder / f"{number}.npz", **arrays)
     _check_whole(runtime, crops[0], values[graph.outputs[0]])
     (folder / "pieces.json").write_text(json.dumps([label for label, _ in parts]), "utf-8")
 

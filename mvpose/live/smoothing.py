@@ -69,7 +69,7 @@ class PoseSmoother:
         if not 0 < step_s <= LONGEST_GAP_S:
             self.forget()
             step_s = 1.0
-        seen = np.isfinite(self._points).all(1)
+        seen = np.asarray(np.isfinite(self._points).all(1))
         share = self._share(np.array(self.settings.speed_cutoff_hz), step_s)
         last = np.where(seen[:, None], self._points, points_px)
         speeds = share * (points_px - last) / step_s / scale_px + (1 - share) * self._speeds
