@@ -22,4 +22,5 @@ if [ ! -e "$parts/complete" ]; then
     "ai-edge-litert==$version" 'numpy>=1.26,<2.4'
   touch "$parts/complete"
 fi
-exec "$python" -m mvpose.benchmark.arm.parity "$@" --parts "$parts"
+# -P: the checkout's own mvpose folder must not stand before the installed package
+exec "$python" -P -m mvpose.benchmark.arm.parity "$@" --parts "$parts"
