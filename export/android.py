@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mvpose.artefact import read_artefact
+from mvpose.artefact import description, parse_artefact
 from mvpose.cli import note
 from mvpose.errors import InputError
 from mvpose.files import check_new, sha256, staging
@@ -71,9 +71,11 @@ def embed(files: Iterable[Path], app: Path, overwrite: bool) -> None:
 
     models = app / MODELS
     chosen = list(files)
-    texts = {path: read_artefact(path).to_json(indent=1) for path in chosen}
+    texts = {}
     for path in chosen:
-        usable(texts[path], path)
+        text = description(path)
+        found = usable(text, path) if text else parse_artefact(text, path)
+        texts[path] = found.to_json(indent=1)
         open_interpreter(path)
         check_new(models / path.name, overwrite)
     with staging(models) as folder:

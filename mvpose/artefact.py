@@ -81,12 +81,16 @@ def read_artefact(path: Path) -> Artefact:
     Raises:
         InputError: there is none, or the file is damaged.
     """
+    return parse_artefact(description(path), path)
+
+
+def description(path: Path) -> bytes:
+    """The description in a ``.tflite`` file as JSON, unread; empty where there is none."""
     try:
         with zipfile.ZipFile(path) as archive:
-            text = archive.read(ENTRY)
+            return archive.read(ENTRY)
     except (OSError, KeyError, zipfile.BadZipFile):
-        text = None
-    return parse_artefact(text, path)
+        return b""
 
 
 def parse_artefact(text: str | bytes | None, path: Path) -> Artefact:

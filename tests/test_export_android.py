@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mvpose.artefact import append_artefact, read_artefact
+from mvpose.artefact import ENTRY, append_artefact, read_artefact
 from mvpose.errors import InputError
 from mvpose.export.android import MODELS, embed, find_app, split_exported
 from mvpose.export.command import export, models_first
@@ -76,6 +77,16 @@ def test_a_file_that_the_app_cannot_run(app: Path, file: Path, tmp_path: Path) -
     append_artefact(changed, other)
     with pytest.raises(InputError, match="coordinates, not heatmaps"):
         embed([file, changed], app, overwrite=False)
+    assert not (app / MODELS).exists()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_of_a_newer_mvpose(app: Path, file: Path) -> None:
+    newer = json.loads(read_artefact(file).to_json()) | {"schema_version": 2}
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(ENTRY, json.dumps(newer))
+    with pytest.raises(InputError, match="has schema version 2, this mvpose reads 1"):
+        embed([file], app, overwrite=False)
     assert not (app / MODELS).exists()
 
 

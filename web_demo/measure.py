@@ -43,8 +43,8 @@ def measure(
         json_file: also write the result there.
     """
     from mvpose.benchmark.machine import machine
-    from mvpose.files import write_json
-    from mvpose.web_demo.litertjs import find_litertjs
+    from mvpose.files import sha256, write_json
+    from mvpose.web_demo.litertjs import find_litertjs, version
     from mvpose.web_demo.models import check_model
     from mvpose.web_demo.server import DemoServer, page_table
 
@@ -59,6 +59,8 @@ def measure(
         "kind": "web",
         "what": "from the request to a page with a model that has run once",
         "model": model.name,
+        "sha256": sha256(model),
+        "litertjs": version(),
         "median_s": statistics.median(seconds),
         "rounds_s": seconds,
         "browser": found[0][1],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mvpose.artefact import ENTRY
+from mvpose.artefact import description
 from mvpose.cli import note
 from mvpose.errors import InputError
 from mvpose.live.usable import usable
@@ -57,16 +56,7 @@ def check_model(path: Path) -> None:
         raise InputError(f"no such file: {path}", "check the path")
     if path.suffix != ".tflite":
         raise InputError(f"{path} is no .tflite file", "mvpose-export --target tflite makes them")
-    usable(_description(path), path, ELEMENTS)
-
-
-def _description(path: Path) -> bytes:
-    """The description inside a ``.tflite`` file; empty where it has none."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(ENTRY)
-    except (OSError, KeyError, zipfile.BadZipFile):
-        return b""
+    usable(description(path), path, ELEMENTS)
 
 
 def _usable_in(folder: Path) -> list[Path]:
