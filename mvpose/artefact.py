@@ -94,14 +94,14 @@ def description(path: Path) -> bytes:
 
 
 def parse_artefact(text: str | bytes | None, path: Path) -> Artefact:
-    """The description that a file holds, or None where it holds none.
+    """The description that a file holds.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
     if not text:
         raise InputError(
-            f"{path} carries no mvpose description",
+            f"{path} carries no description of mvpose-export",
             "the file is cut off, or was not written by mvpose-export; for a file of another maker "
             "write ADAPTER:FILE",
         )

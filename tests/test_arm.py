@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mvpose.benchmark.arm.parity import Kind, Parity, emulate, parity, summarise
+from mvpose.benchmark.arm.parity import ArmParity, Kind, emulate, parity, summarise
 from mvpose.benchmark.arm.pieces import write_pieces
 from mvpose.errors import InputError
 from mvpose.export.pipeline import Exported
@@ -110,7 +110,7 @@ def test_a_float_file_is_judged_as_a_whole(
 ) -> None:
     whole = {"heatmap_max_difference": difference, "heatmap_range": 1.0}
     pieces = tuple(Kind(kind, 1, 1, 0, 0) for kind in kinds)
-    assert Parity("a", "0", "fp32", "cortex-a53", pieces, whole).holds == holds
+    assert ArmParity("a", "0", "fp32", "cortex-a53", pieces, whole).holds == holds
 
 
 def test_there_is_no_emulator(tmp_path: Path) -> None:

@@ -117,14 +117,14 @@ def damaged_entry(path: Path, good: bytes) -> None:
 def test_no_description(make: Callable[[Path, bytes], None], mixed: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     make(path, mixed.read_bytes())
-    with pytest.raises(InputError, match=r"carries no mvpose description") as caught:
+    with pytest.raises(InputError, match=r"carries no description of mvpose-export") as caught:
         read_artefact(path)
     assert str(path) in caught.value.what
     assert caught.value.hint
 
 
 def test_bare_file_of_another_program(float_file: Path) -> None:
-    with pytest.raises(InputError, match="no mvpose description") as caught:
+    with pytest.raises(InputError, match="no description of mvpose-export") as caught:
         load_runtime(str(float_file))
     assert str(float_file) in caught.value.what
 

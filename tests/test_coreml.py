@@ -281,7 +281,7 @@ def another_path(path: Path) -> None:
         (no_package, "holds no Manifest.json"),
         (no_weights, "can't be read as an ML Program"),
         (cut_off, "not a Core ML model, or is cut off"),
-        (foreign, "carries no mvpose description"),
+        (foreign, "carries no description of mvpose-export"),
         (torn, "description in .* is not readable"),
         (another_path, "holds no elsewhere"),
         (shutil.rmtree, "no such file"),

@@ -14,6 +14,7 @@ from mvpose.artefact import ENTRY, append_artefact, read_artefact
 from mvpose.errors import InputError
 from mvpose.export.android import MODELS, embed, find_app, split_exported
 from mvpose.export.command import export, models_first
+from mvpose.export.options import Options
 from mvpose.export.pipeline import Exported
 from mvpose.runtime.litert import LiteRTRuntime
 
@@ -36,7 +37,7 @@ def file(exports: dict[str, Exported], tmp_path: Path) -> Path:
 
 
 def test_an_exported_file_goes_in_as_it_is(app: Path, file: Path) -> None:
-    export(str(file), target=["android"], to_android=app)
+    export(str(file), options=Options(target=["android"]), to_android=app)
     embedded = app / MODELS / file.name
     assert embedded.read_bytes() == file.read_bytes()
     described = json.loads(Path(f"{embedded}.json").read_text("utf-8"))
@@ -50,7 +51,8 @@ def test_a_checkpoint_is_exported_and_embedded(
     pytest.importorskip("litert_torch", reason="needs mvpose[tflite]")
     monkeypatch.setattr("mvpose.export.pipeline.PARITY_CROPS", 2)
     out = tmp_path / "out"
-    export(str(checkpoint), target=["android"], fp16=True, to_android=app, out=out)
+    options = Options(target=["android"], fp16=True, out=out)
+    export(str(checkpoint), options=options, to_android=app)
     names = {path.name for path in (app / MODELS).iterdir()}
     assert names == {"small.fp16.tflite", "small.fp16.tflite.json"}
     assert (out / "small.fp16.tflite").read_bytes() == (
@@ -93,7 +95,9 @@ def test_a_file_of_a_newer_mvpose(app: Path, file: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        pytest.param(lambda data: data[:1000], "carries no mvpose description", id="cut off"),
+        pytest.param(
+            lambda data: data[:1000], "carries no description of mvpose-export", id="cut off"
+        ),
         pytest.param(lambda data: b"\0" * 64 + data[64:], "cannot load", id="no model"),
     ],
 )

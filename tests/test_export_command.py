@@ -25,6 +25,7 @@ from mvpose.errors import InputError
 from mvpose.export import conversion, pipeline
 from mvpose.export.command import export
 from mvpose.export.jobs import check_options
+from mvpose.export.options import Options
 from mvpose.files import sha256
 from mvpose.quantize.recipes import RECIPES
 
@@ -53,12 +54,14 @@ def run(
         patch.setenv("COLUMNS", "200")
         export(
             str(checkpoint),
-            target=["tflite"],
-            fp32=True,
-            recipe=["static_wi8_ai8_mixed", "dynamic_wi8", "fp32"],
-            calib=folder,
-            data=str(data),
-            out=folder / "new" / "out",
+            options=Options(
+                target=["tflite"],
+                fp32=True,
+                recipe=["static_wi8_ai8_mixed", "dynamic_wi8", "fp32"],
+                calib=folder,
+                data=str(data),
+                out=folder / "new" / "out",
+            ),
             json=folder / "rows.json",
         )
     rows = json.loads((folder / "rows.json").read_text())
@@ -138,7 +141,11 @@ def small(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(conversion, "run_apart", convert)
     monkeypatch.setattr(pipeline, "PARITY_CROPS", 2)
-    return partial(export, str(checkpoint), target=["tflite"])
+
+    def command(*, json: Path | None = None, **options: Any) -> None:
+        export(str(checkpoint), options=Options(**{"target": ["tflite"], **options}), json=json)
+
+    return command
 
 
 def contents(folder: Path) -> dict[str, bytes]:

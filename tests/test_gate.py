@@ -17,6 +17,7 @@ from mvpose.export.command import export
 from mvpose.export.conversion import Conversions
 from mvpose.export.gate import Tried, check_passed, pass_gate
 from mvpose.export.ladder import COUNTS
+from mvpose.export.options import Options
 from mvpose.export.pipeline import Exporter, float_truth
 from mvpose.export.targets.tflite import TFLiteTarget
 from mvpose.quantize.calibration import drawn_calibration
@@ -102,5 +103,8 @@ def test_budget_without_its_file(
     options: dict[str, object], message: str, checkpoint: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        export(str(checkpoint), target=["tflite"], max_drop=1.0, out=tmp_path / "out", **options)  # type: ignore[arg-type]
+        export(
+            str(checkpoint),
+            options=Options(target=["tflite"], max_drop=1.0, out=tmp_path / "out", **options),  # type: ignore[arg-type]
+        )
     assert not (tmp_path / "out").exists()

@@ -81,7 +81,7 @@ def test_operators(exports: dict[str, Exported]) -> None:
 
 def test_file_of_another_maker(shared_data: Path) -> None:
     path = shared_data / "peers" / "movenet_lightning_int8.tflite"
-    with pytest.raises(InputError, match="carries no mvpose description"):
+    with pytest.raises(InputError, match="carries no description of mvpose-export"):
         profile_file(path, "blocks", rounds=1)
     with pytest.raises(InputError, match="cannot be run in parts"):
         profile_file(path, "operators", rounds=1)

@@ -288,7 +288,7 @@ def test_damaged_files(kind: str, damage: str, files: Files, tmp_path: Path) -> 
         "cut": "cannot load",
         "foreign": "description in .* is not readable",
         "newer": "description in .* is not readable",
-        "undescribed": "carries no mvpose description",
+        "undescribed": "carries no description of mvpose-export",
         "no weights": "cannot load|has no .*bin",
     }[damage]
     if damage == "cut":

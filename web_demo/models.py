@@ -38,9 +38,10 @@ def find_models(given: Sequence[Path], folder: Path) -> list[Path]:
             "name another, or export one: mvpose-export --target tflite --int8 --out FOLDER",
         )
     note(f"no exported files in {folder}: exporting the shipped checkpoint in INT8 first")
-    from mvpose.export.command import export
+    from mvpose.export.options import Options
+    from mvpose.export.run import export_model
 
-    export(target=["tflite"], int8=True, out=folder)
+    export_model(Options(target=["tflite"], int8=True, out=folder), None)
     return _usable_in(folder)
 
 

@@ -18,11 +18,8 @@ from mvpose.cli import Flag, Many, run
 from mvpose.errors import InputError
 from mvpose.spec import FROZEN, Record
 
-CPUS = {
-    "cortex-a53": "in-order, no dot product",
-    "cortex-a76": "dot product",
-    "cortex-a710": "dot product and i8mm",
-}
+CPUS = ("cortex-a53", "cortex-a76", "cortex-a710")
+"""In order and without dot product, with dot product, with i8mm."""
 FLOAT_TOLERANCE = 1e-5
 """Of the range of the values."""
 LEVELS = 1
@@ -55,7 +52,7 @@ class Kind(Record):
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Parity(Record):
+class ArmParity(Record):
     """One file on one processor.
 
     Attributes:
@@ -197,7 +194,7 @@ def parity(
             write_pieces(file, drawn_crops(artefact.model, crops, 0), folder)
             for model in cpu or CPUS:
                 found = emulate(parts.resolve(), model, folder)
-                row = Parity(
+                row = ArmParity(
                     file.name,
                     sha256(file),
                     artefact.recipe,
@@ -226,7 +223,7 @@ def parity(
         )
 
 
-def _cells(row: Parity) -> Iterable[tuple[str, ...]]:
+def _cells(row: ArmParity) -> Iterable[tuple[str, ...]]:
     for kind in row.kinds:
         levels = f"{kind.largest:.0f} levels"
         largest = f"{kind.largest:.1e} of range" if kind.kind == "float" else levels

@@ -7,6 +7,9 @@ const CONFIDENT = 0.3;
 const FEWEST_CONFIDENT = 4;
 /** Room for what lies beyond the keypoints: crown, hands and feet. */
 const PADDING = 1.15;
+/** The shorter side of a pose's box, of the longer one, at least. */
+const NARROWEST = 0.25;
+const SMALLEST_PX = 2;
 const ROUNDS = 3;
 const SETTLED_IOU = 0.85;
 
@@ -37,13 +40,13 @@ export function poseBox({ points, scores }, [width, height]) {
     bottom = Math.max(bottom, points[2 * k + 1]);
   }
   if (confident < FEWEST_CONFIDENT) return null;
-  const least = 0.25 * Math.max(right - left, bottom - top);
+  const least = NARROWEST * Math.max(right - left, bottom - top);
   const halfWidth = (Math.max(right - left, least) * PADDING) / 2;
   const halfHeight = (Math.max(bottom - top, least) * PADDING) / 2;
   const centre = [(left + right) / 2, (top + bottom) / 2];
   const low = [Math.max(centre[0] - halfWidth, 0), Math.max(centre[1] - halfHeight, 0)];
   const high = [Math.min(centre[0] + halfWidth, width), Math.min(centre[1] + halfHeight, height)];
-  if (high[0] - low[0] < 2 || high[1] - low[1] < 2) return null;
+  if (high[0] - low[0] < SMALLEST_PX || high[1] - low[1] < SMALLEST_PX) return null;
   return [low[0], low[1], high[0] - low[0], high[1] - low[1]];
 }
 
