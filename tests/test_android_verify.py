@@ -23,6 +23,7 @@ stand_ins = importlib.import_module("steps.stand_ins")
 api_levels = importlib.import_module("steps.api_levels")
 class_files = importlib.import_module("steps.class_files")
 apk = importlib.import_module("steps.apk")
+resources = importlib.import_module("steps.resources")
 workshop = importlib.import_module("steps.workshop")
 
 with_parts = pytest.mark.skipif(
@@ -271,3 +272,22 @@ def test_exit_status(
     run.STEPS = {"step": ("it holds", step)}
     assert run.main([]) == status
     assert line in capsys.readouterr().out
+
+
+def test_the_manifest_without_what_it_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "AndroidManifest.xml").write_text(
+        """<manifest xmlns:tools="http://schemas.android.com/tools">
+        <uses-permission android:name="android.permission.CAMERA" />
+        <uses-permission
+            android:name="android.permission.INTERNET"
+            tools:node="remove" />
+        </manifest>"""
+    )
+    monkeypatch.setattr(resources, "MAIN", tmp_path)
+    work = tmp_path / "work"
+    work.mkdir()
+    handed_on = resources.manifest(work).read_text()
+    assert "CAMERA" in handed_on
+    assert "INTERNET" not in handed_on

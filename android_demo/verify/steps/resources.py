@@ -21,6 +21,7 @@ ANDROID = "{http://schemas.android.com/apk/res/android}"
 COMPONENTS = ("application", "activity", "service", "receiver", "provider")
 # Elements of a manifest that came with API 31 and later, which Debian's aapt2 does not know.
 NEWER_ELEMENTS = ("uses-native-library",)
+REMOVED = re.compile(r'<[^<>]*\stools:node="remove"[^<>]*/>')
 
 
 @once
@@ -82,8 +83,12 @@ def named_classes() -> Iterator[tuple[Path, str]]:
 
 
 def manifest(work: Path) -> Path:
-    """The manifest as Gradle hands it on: the package named, the placeholders filled in."""
-    text = (MAIN / "AndroidManifest.xml").read_text()
+    """The manifest as Gradle hands it on.
+
+    The package is named, the placeholders are filled in, and what is there only to remove a
+    library's element is gone.
+    """
+    text = REMOVED.sub("", (MAIN / "AndroidManifest.xml").read_text())
     package = text_setting("namespace")
     text = text.replace("${applicationId}", text_setting("applicationId"))
     text = re.sub(r"<manifest\b", f'<manifest package="{package}"', text, count=1)

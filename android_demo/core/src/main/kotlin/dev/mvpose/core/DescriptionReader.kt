@@ -8,7 +8,7 @@ import org.json.JSONObject
 /** Reads and checks the JSON of a [ModelDescription]. */
 internal object DescriptionReader {
     private const val SCHEMA = 1
-    private val KNOWN = ElementType.values().map { it.name.lowercase() }
+    private val KNOWN = ElementType.entries.map { it.name.lowercase() }
     private const val AGAIN = "export the model again: mvpose-export --target tflite --int8"
 
     fun read(text: String): ModelDescription {

@@ -62,6 +62,8 @@ class DetectorAdapter private constructor(json: JSONObject) {
         }
         require(!json.isNull("boxes")) { "boxes names no output" }
         require(fill in 0..255) { "fill is $fill, not 0..255" }
+        require(scoreFloor in 0.0..1.0) { "score_floor is $scoreFloor, not 0..1" }
+        require(iouCeiling > 0 && iouCeiling <= 1) { "iou_ceiling is $iouCeiling, not 0..1" }
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.mvpose.core
 
 import org.json.JSONObject
+import kotlin.enums.enumEntries
 
 /**
  * One of the words that [E] lists, in any case; [usual] where the field is left out.
@@ -9,7 +10,7 @@ import org.json.JSONObject
  */
 internal inline fun <reified E : Enum<E>> JSONObject.choice(field: String, usual: E): E {
     val word = optString(field, usual.name)
-    return requireNotNull(enumValues<E>().find { it.name.equals(word, ignoreCase = true) }) {
-        "$field is $word, not one of ${enumValues<E>().joinToString { it.name.lowercase() }}"
+    return requireNotNull(enumEntries<E>().find { it.name.equals(word, ignoreCase = true) }) {
+        "$field is $word, not one of ${enumEntries<E>().joinToString { it.name.lowercase() }}"
     }
 }

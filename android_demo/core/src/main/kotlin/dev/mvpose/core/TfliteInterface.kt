@@ -32,20 +32,15 @@ class TfliteInterface private constructor(
     private fun checkOne(verb: String, found: List<TflitePort>, told: TensorInfo) {
         val port = found.singleOrNull()
         if (port != null && port.shape.contentEquals(told.shape) && port.dtype == told.dtype) return
-        val real =
-            found.joinToString {
-                "${it.dtype ?: "another type"} ${it.shape.joinToString(
-                    "x",
-                )}"
-            }
+        val real = found.joinToString { "${it.dtype ?: "another type"} ${sides(it.shape)}" }
         throw UnusableModel(
             UnusableModel.Reason.SHAPES,
-            "the file $verb $real, its description says ${told.dtype} ${told.shape.joinToString(
-                "x",
-            )}: " +
-                "copy the .tflite and the .tflite.json of one export",
+            "the file $verb $real, its description says ${told.dtype} ${sides(told.shape)}: copy " +
+                "the .tflite and the .tflite.json of one export",
         )
     }
+
+    private fun sides(shape: IntArray) = shape.joinToString("x")
 
     companion object {
         /** @throws UnusableModel it is no `.tflite` file */

@@ -148,6 +148,19 @@ private val CASES =
             "",
         ),
         Case(
+            "npu takes its node whole and the compiler left an operator out",
+            Accelerator.NPU,
+            null,
+            listOf(
+                "I/litert  (1): [compiler_plugin.cc:741] Partitioned subgraph<0>, " +
+                    "selected 3911 ops, from a total of 3912 ops. resulted in 1 partitions.",
+                took(1, 1, "DispatchDelegate"),
+            ),
+            Verdict.PART,
+            3911 to 3912,
+            "",
+        ),
+        Case(
             "npu silently on the cpu",
             Accelerator.NPU,
             null,
@@ -232,5 +245,19 @@ class AccelerationTest {
         assertEquals("cpu", facts["accelerator"])
         assertEquals("no GPU", facts["accelerator_refused_because"])
         assertEquals(412, facts["operators"])
+    }
+
+    @Test
+    fun `a result file tells what part was accelerated`() {
+        val part = Attempt(Accelerator.GPU, null, listOf(took(48, 90, "LITERT_CL")))
+        val expected =
+            mapOf(
+                "accelerator_asked" to "gpu",
+                "accelerator" to "gpu",
+                "accelerator_verdict" to "part",
+                "operators_accelerated" to 48,
+                "operators" to 90,
+            )
+        assertEquals<Map<String, Any>>(expected, AccelerationReport(part, part).facts())
     }
 }

@@ -6,6 +6,7 @@ import kotlin.test.Test
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
 
 class DetectionTest {
     @Test
@@ -56,6 +57,11 @@ class DetectionTest {
                 "scores" to { put("scores", 1) },
                 "layout" to { getJSONObject("input").put("layout", "HWC") },
                 "boxes" to { remove("boxes") },
+                "input is 0 x 64" to { getJSONObject("input").put("width_px", 0) },
+                "std" to { getJSONObject("input").put("std", JSONArray(listOf(1, 0, 1))) },
+                "fill is 256" to { put("fill", 256) },
+                "score_floor is 1.5" to { put("score_floor", 1.5) },
+                "iou_ceiling is 0.0" to { put("iou_ceiling", 0) },
             )
         for ((message, spoil) in cases) {
             val json = adapterJson().apply(spoil)
@@ -66,6 +72,26 @@ class DetectionTest {
             assertContains(error.message!!, message)
         }
         assertFailsWith<UnusableDetector> { DetectorAdapter.parse("PK") }
+    }
+
+    @Test
+    fun `what an adapter leaves out is as in Python`() {
+        val input = JSONObject().put("width_px", 64).put("height_px", 48)
+        val json =
+            JSONObject()
+                .put("kind", "detector")
+                .put("name", "short")
+                .put("input", input)
+                .put("boxes", 0)
+                .put("columns", JSONArray(listOf("x1", "y1", "x2", "y2", "score")))
+        val adapter = DetectorAdapter.parse(json.toString())
+        assertEquals(listOf(0f, 0f, 0f), adapter.mean.toList())
+        assertEquals(listOf(1f, 1f, 1f), adapter.std.toList())
+        assertFalse(adapter.channelsFirst || adapter.bgr || adapter.columnsFirst)
+        assertFalse(adapter.inFractions || adapter.hasScores || adapter.hasClasses)
+        assertEquals(DetectorAdapter.Place.CORNER, adapter.place)
+        assertEquals(listOf(0, 114), listOf(adapter.person, adapter.fill))
+        assertEquals(listOf(0.3, 0.6), listOf(adapter.scoreFloor, adapter.iouCeiling))
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.mvpose.core
 
 import kotlin.test.Test
+import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
@@ -47,6 +48,21 @@ class ModelDescriptionTest {
         val error =
             assertFailsWith<UnusableModel> { describe(heatmapShape = intArrayOf(64, 1, 17)) }
         assertEquals(UnusableModel.Reason.SHAPES, error.reason)
+    }
+
+    @Test
+    fun `lengths that are not positive are refused`() {
+        for ((section, field) in listOf("preprocess" to "box_padding", "decode" to "sigma_cells")) {
+            for (value in listOf(0.0, -1.0)) {
+                val document = exportedDescription()
+                document.getJSONObject("model").getJSONObject(section).put(field, value)
+                val error =
+                    assertFailsWith<UnusableModel>("$field $value") {
+                        ModelDescription.parse(document.toString())
+                    }
+                assertContains(error.message!!, "$field is $value")
+            }
+        }
     }
 
     @Test

@@ -11,6 +11,8 @@ class WarmUpTest {
         val cases =
             mapOf(
                 "at once" to Triple({ _: Int -> 5.0 }, 10, true),
+                "two per cent faster" to Triple({ i: Int -> if (i < 5) 50.0 else 49.0 }, 10, true),
+                "four per cent faster" to Triple({ i: Int -> if (i < 5) 50.0 else 48.0 }, 11, true),
                 "after it became faster" to Triple({ i: Int -> max(1.0, 20.0 - i) }, 25, true),
                 "never" to Triple({ i: Int -> 1000.0 * 0.9.pow(i) }, 60, false),
             )

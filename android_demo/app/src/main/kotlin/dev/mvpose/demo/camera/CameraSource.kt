@@ -16,6 +16,7 @@ import androidx.camera.lifecycle.ProcessCameraProvider
 import androidx.camera.view.PreviewView
 import androidx.core.content.ContextCompat
 import dev.mvpose.demo.R
+import dev.mvpose.demo.line
 import dev.mvpose.demo.pose.PoseEngine
 import java.util.concurrent.ExecutionException
 
@@ -117,7 +118,7 @@ internal class CameraSource(
         if (front) CameraSelector.LENS_FACING_FRONT else CameraSelector.LENS_FACING_BACK
 
     private fun unbound(failure: Throwable) =
-        tell(activity.getString(R.string.camera_unbound, failure.message))
+        tell(activity.getString(R.string.camera_unbound, failure.line))
 
     private fun preview(): Preview {
         val preview = Preview.Builder().setResolutionSelector(fourToThree().build()).build()

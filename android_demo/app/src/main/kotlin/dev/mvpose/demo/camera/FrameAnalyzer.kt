@@ -3,6 +3,7 @@ package dev.mvpose.demo.camera
 import androidx.camera.core.ImageAnalysis
 import androidx.camera.core.ImageProxy
 import dev.mvpose.core.Frame
+import dev.mvpose.demo.line
 import dev.mvpose.demo.pose.PoseEngine
 
 /**
@@ -33,7 +34,7 @@ internal class FrameAnalyzer(
             frame.set(plane.buffer, image.width, image.height, plane.rowStride, rotation)
             engine.look(frame, mirror)
         } catch (unusable: IllegalArgumentException) {
-            onUnusable(unusable.message.orEmpty())
+            onUnusable(unusable.line)
             false
         }
 }

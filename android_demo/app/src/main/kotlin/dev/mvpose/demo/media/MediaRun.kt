@@ -6,6 +6,7 @@ import android.net.Uri
 import android.os.Handler
 import android.os.Looper
 import dev.mvpose.demo.R
+import dev.mvpose.demo.line
 import dev.mvpose.demo.pose.PoseEngine
 
 /**
@@ -68,7 +69,7 @@ internal class MediaRun(
         try {
             video = Video.open(context, uri)
         } catch (undecodable: UndecodableVideo) {
-            return engine.tell(context.getString(R.string.video_undecodable, undecodable.message))
+            return engine.tell(context.getString(R.string.video_undecodable, undecodable.line))
         }
         engine.executor.execute(::step)
     }

@@ -8,10 +8,8 @@ import android.media.ExifInterface
 import android.net.Uri
 import java.io.IOException
 
-/** A photo, at most 2,048 pixels long, and the clockwise turn that makes it upright. */
+/** A photo, at most [LONGEST_PX] long, and the clockwise turn that makes it upright. */
 internal class Photo(val bitmap: Bitmap, val rotationDegrees: Int)
-
-private const val LONGEST_PX = 2048
 
 /** The photo behind [uri]; null: it can't be decoded. */
 internal fun readPhoto(resolver: ContentResolver, uri: Uri): Photo? =
@@ -26,7 +24,8 @@ internal fun readPhoto(resolver: ContentResolver, uri: Uri): Photo? =
         bitmap?.let { upright(it, orientation(resolver, uri)) }
     } catch (unreadable: IOException) {
         null
-    } catch (refused: SecurityException) {
+    } catch (refused: RuntimeException) {
+        // What the app that keeps the photo throws: no permission any more, and whatever else.
         null
     }
 

@@ -4,6 +4,7 @@ import android.content.Context
 import android.graphics.Bitmap
 import android.media.MediaMetadataRetriever
 import android.net.Uri
+import dev.mvpose.demo.line
 
 /** A video that this phone can't decode; the message is the decoder's. */
 internal class UndecodableVideo(message: String) : Exception(message)
@@ -13,10 +14,10 @@ internal class Video private constructor(
     private val retriever: MediaMetadataRetriever,
     val durationUs: Long,
 ) : AutoCloseable {
-    /** The picture at a time; null: it can't be decoded. */
+    /** The picture at a time, at most [LONGEST_PX] long; null: it can't be decoded. */
     fun picture(timeUs: Long): Bitmap? =
         try {
-            retriever.getFrameAtTime(timeUs, MediaMetadataRetriever.OPTION_CLOSEST)
+            retriever.getFrameAtTime(timeUs, MediaMetadataRetriever.OPTION_CLOSEST)?.let(::shrunk)
         } catch (broken: RuntimeException) {
             null
         }
@@ -37,7 +38,7 @@ internal class Video private constructor(
                 return Video(retriever, milliseconds * US_PER_MS)
             } catch (refused: RuntimeException) {
                 retriever.release()
-                throw UndecodableVideo(refused.message ?: "no decoder")
+                throw UndecodableVideo(refused.line)
             } catch (unknown: UndecodableVideo) {
                 retriever.release()
                 throw unknown

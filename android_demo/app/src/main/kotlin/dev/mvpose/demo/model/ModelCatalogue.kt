@@ -5,6 +5,7 @@ import dev.mvpose.core.ModelDescription
 import dev.mvpose.core.TfliteInterface
 import dev.mvpose.core.UnusableModel
 import dev.mvpose.demo.R
+import dev.mvpose.demo.line
 import java.io.FileNotFoundException
 import java.io.IOException
 
@@ -32,6 +33,6 @@ private fun entry(context: Context, name: String): ModelEntry {
     } catch (unusable: UnusableModel) {
         ModelEntry(name, null, "$name: ${unusable.message}")
     } catch (problem: IOException) {
-        ModelEntry(name, null, context.getString(R.string.unreadable, name, problem.message))
+        ModelEntry(name, null, context.getString(R.string.unreadable, name, problem.line))
     }
 }

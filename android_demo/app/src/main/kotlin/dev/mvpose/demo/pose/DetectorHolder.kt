@@ -4,6 +4,7 @@ import android.content.Context
 import dev.mvpose.core.Frame
 import dev.mvpose.core.PosePipeline
 import dev.mvpose.demo.R
+import dev.mvpose.demo.line
 
 /** The detector, if the app has one that works. Only the inference thread touches it. */
 internal class DetectorHolder(private val context: Context) {
@@ -22,7 +23,7 @@ internal class DetectorHolder(private val context: Context) {
             detector = DetectorSlot.open(context)
             note = detector?.let { context.getString(R.string.detector, it.name) }
         } catch (unusable: Exception) {
-            note = context.getString(R.string.detector_unusable, unusable.message)
+            note = context.getString(R.string.detector_unusable, unusable.line)
         }
     }
 
@@ -45,7 +46,7 @@ internal class DetectorHolder(private val context: Context) {
             // Whatever native code throws, poses go on without the detector.
             searching.close()
             detector = null
-            note = context.getString(R.string.detector_unusable, failure.message)
+            note = context.getString(R.string.detector_unusable, failure.line)
             true
         }
     }

@@ -12,7 +12,8 @@ import dev.mvpose.demo.model.ModelEntry
  */
 sealed class EngineState(val entry: ModelEntry?, val asked: Accelerator?) {
     /** Nothing runs; [message] says why and what to do. */
-    class Idle(val message: String) : EngineState(null, null)
+    class Idle(val message: String, entry: ModelEntry? = null, asked: Accelerator? = null) :
+        EngineState(entry, asked)
 
     class Starting(entry: ModelEntry, asked: Accelerator) : EngineState(entry, asked)
 

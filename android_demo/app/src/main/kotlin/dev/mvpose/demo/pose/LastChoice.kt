@@ -14,7 +14,7 @@ internal class LastChoice(context: Context) {
     val accelerator: Accelerator
         get() {
             val name = notes.getString(ACCELERATOR, null)
-            return Accelerator.values().firstOrNull { it.name == name } ?: Accelerator.CPU
+            return Accelerator.entries.firstOrNull { it.name == name } ?: Accelerator.CPU
         }
 
     fun remember(model: String, accelerator: Accelerator) {

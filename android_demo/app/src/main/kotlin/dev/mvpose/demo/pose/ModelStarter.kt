@@ -5,6 +5,7 @@ import dev.mvpose.core.AccelerationReport
 import dev.mvpose.core.Accelerator
 import dev.mvpose.core.Attempt
 import dev.mvpose.core.ModelDescription
+import dev.mvpose.demo.line
 import dev.mvpose.demo.model.ModelEntry
 import dev.mvpose.demo.runtime.Trial
 import dev.mvpose.demo.runtime.TrialMarker
@@ -13,7 +14,7 @@ import dev.mvpose.demo.runtime.tryAccelerator
 /** Starts models: the accelerator that was asked for alone, then the CPU, and says which it is. */
 internal class ModelStarter(private val context: Context, private val marker: TrialMarker) {
     /** @property runner null: the model runs nowhere, and [report] says why */
-    class Started(val runner: PoseRunner?, val report: AccelerationReport)
+    class Started(val entry: ModelEntry, val runner: PoseRunner?, val report: AccelerationReport)
 
     fun start(entry: ModelEntry, asked: Accelerator): Started {
         val description = checkNotNull(entry.description) { "an unusable model was chosen" }
@@ -27,10 +28,10 @@ internal class ModelStarter(private val context: Context, private val marker: Tr
 
     /** After [broken] failed while running. */
     fun startInstead(broken: PoseRunner, failure: Exception): Started {
-        val message = failure.message ?: failure.javaClass.simpleName
-        val asked = Attempt(broken.accelerator, "it failed while running: $message", emptyList())
+        val reason = "it failed while running: ${failure.line}"
+        val asked = Attempt(broken.accelerator, reason, emptyList())
         if (asked.accelerator == Accelerator.CPU) {
-            return Started(null, AccelerationReport(asked, null))
+            return Started(broken.entry, null, AccelerationReport(asked, null))
         }
         val io = NetworkIo(broken.description)
         val trial = attempt(broken.entry, Accelerator.CPU, io)
@@ -56,6 +57,6 @@ internal class ModelStarter(private val context: Context, private val marker: Tr
         val network = trial.network
         val report = AccelerationReport(asked, trial.attempt.takeIf { network != null })
         val runner = network?.let { PoseRunner(entry, description, trial, report, it, io) }
-        return Started(runner, report)
+        return Started(entry, runner, report)
     }
 }

@@ -45,15 +45,24 @@ class PoseEngine(private val context: Context) {
     private var runner: PoseRunner? = null
     private val detectors = DetectorHolder(context)
     private var timesToldNs = 0L
+    private var begun = false
+
+    /** How often something was chosen to run: only the newest choice is started and shown. */
+    @Volatile
+    private var choices = 0
+
+    /** The choice that the inference thread has come to. */
+    private var reached = 0
 
     /** Why something else runs than was chosen last; until the user chooses again. */
     private var startNote: String? = null
 
     private var told: String? = null
 
-    /** Start what ran last, or the first usable model; nothing where one runs already. */
+    /** Start what ran last, or the first usable model; once: what failed is left to the user. */
     fun start() {
-        if (state !is EngineState.Idle) return
+        if (begun) return
+        begun = true
         val usable = models.filter { it.problem == null }
         val entry = usable.firstOrNull { it.name == choice.model } ?: usable.firstOrNull()
         when {
@@ -126,22 +135,25 @@ class PoseEngine(private val context: Context) {
     }
 
     private fun startAgain(entry: ModelEntry) {
-        val accelerator = choice.accelerator
-        if (!marker.crashed(entry.path, accelerator)) return use(entry, accelerator)
-        val line = context.getString(R.string.crashed, accelerator, entry.name)
-        if (accelerator == Accelerator.CPU) return show(EngineState.Idle(line))
+        val crashed = marker.crashed(entry.path) ?: return use(entry, choice.accelerator)
+        val line = context.getString(R.string.crashed, crashed, entry.name)
+        if (crashed == Accelerator.CPU) return show(EngineState.Idle(line, entry, crashed))
         use(entry, Accelerator.CPU, line)
     }
 
     private fun use(entry: ModelEntry, accelerator: Accelerator, note: String?) {
         choice.remember(entry.name, accelerator)
         show(EngineState.Starting(entry, accelerator))
-        executor.execute { replace(entry, accelerator, note) }
+        val number = ++choices
+        executor.execute {
+            if (number == choices) replace(entry, accelerator, note, number)
+        }
     }
 
-    private fun replace(entry: ModelEntry, accelerator: Accelerator, note: String?) {
+    private fun replace(entry: ModelEntry, accelerator: Accelerator, note: String?, number: Int) {
         runner?.close()
         runner = null
+        reached = number
         startNote = note
         board.clear()
         detectors.open()
@@ -159,7 +171,8 @@ class PoseEngine(private val context: Context) {
         val ready = started.runner
         runner = ready
         if (ready == null) {
-            main.post { show(EngineState.Idle(started.report.line)) }
+            val report = started.report
+            showNext(EngineState.Idle(report.line, started.entry, report.asked.accelerator))
         } else {
             showRunning(ready)
         }
@@ -167,7 +180,12 @@ class PoseEngine(private val context: Context) {
 
     private fun showRunning(runner: PoseRunner) {
         val notes = listOfNotNull(startNote, detectors.note)
-        main.post { show(EngineState.Running(runner.entry, runner.report, notes)) }
+        showNext(EngineState.Running(runner.entry, runner.report, notes))
+    }
+
+    private fun showNext(next: EngineState) {
+        val number = reached
+        main.post { if (number == choices) show(next) }
     }
 
     private fun tellTimes(runner: PoseRunner) {

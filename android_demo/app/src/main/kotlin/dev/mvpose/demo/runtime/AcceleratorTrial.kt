@@ -5,6 +5,7 @@ import android.os.SystemClock
 import android.util.Log
 import dev.mvpose.core.Accelerator
 import dev.mvpose.core.Attempt
+import dev.mvpose.demo.line
 
 /**
  * What came of trying one accelerator alone.
@@ -59,5 +60,5 @@ internal const val NS_PER_MS = 1e6
 
 private fun said(accelerator: Accelerator, problem: Throwable): String {
     Log.w(RuntimeLog.TAG, "$accelerator", problem)
-    return problem.message ?: problem.javaClass.simpleName
+    return problem.line
 }

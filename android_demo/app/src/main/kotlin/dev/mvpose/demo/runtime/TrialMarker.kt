@@ -10,11 +10,11 @@ import dev.mvpose.core.Accelerator
 internal class TrialMarker(context: Context) {
     private val notes = context.getSharedPreferences("trial", Context.MODE_PRIVATE)
 
-    /** Whether the app ended while this was tried; asked once, then forgotten. */
-    fun crashed(path: String, accelerator: Accelerator): Boolean {
-        val found = notes.getString(KEY, null) == note(path, accelerator)
+    /** With what this was being tried when the app ended, if it was; asked once, then forgotten. */
+    fun crashed(path: String): Accelerator? {
+        val found = notes.getString(KEY, null)
         end()
-        return found
+        return Accelerator.entries.firstOrNull { note(path, it) == found }
     }
 
     fun begin(path: String, accelerator: Accelerator) {

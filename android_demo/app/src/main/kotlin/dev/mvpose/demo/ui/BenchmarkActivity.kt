@@ -10,6 +10,7 @@ import dev.mvpose.demo.R
 import dev.mvpose.demo.benchmark.BenchmarkRun
 import dev.mvpose.demo.benchmark.resultText
 import dev.mvpose.demo.benchmark.shareResult
+import dev.mvpose.demo.line
 import dev.mvpose.demo.pose.EngineState
 import dev.mvpose.demo.pose.PoseRunner
 import java.io.IOException
@@ -65,7 +66,7 @@ class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
             Ending(runner, measured.measure())
         } catch (failure: Exception) {
             // Whatever a driver throws ends this run, not the app.
-            Ending(runner, null, failure.message ?: failure.javaClass.simpleName)
+            Ending(runner, null, failure.line)
         } finally {
             runner.reset()
         }
@@ -100,7 +101,7 @@ class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
         try {
             shareResult(this, result)
         } catch (failure: IOException) {
-            tellSource(getString(R.string.share_failed, failure.message))
+            tellSource(getString(R.string.share_failed, failure.line))
         }
     }
 

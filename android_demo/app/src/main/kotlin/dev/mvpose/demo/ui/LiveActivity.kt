@@ -18,7 +18,7 @@ class LiveActivity : PoseActivity(R.layout.live) {
 
     private val permission =
         registerForActivityResult(ActivityResultContracts.RequestPermission()) { granted ->
-            if (granted) startCamera() else tellSource(getString(R.string.camera_refused))
+            if (granted) startCamera() else tellRefused()
         }
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -30,13 +30,14 @@ class LiveActivity : PoseActivity(R.layout.live) {
         overlay.onBox = poses::choose
         val front = savedInstanceState?.getBoolean(FRONT) == true
         camera = CameraSource(this, view(R.id.preview), poses, front, ::inFront, ::tellSource)
-        view<View>(R.id.flip).setOnClickListener { camera.flip() }
+        view<View>(R.id.flip).setOnClickListener { if (allowed()) camera.flip() else ask() }
         view<View>(R.id.forget).setOnClickListener { poses.forget() }
         view<View>(R.id.gallery).setOnClickListener { open(GalleryActivity::class.java) }
         view<View>(R.id.benchmark).setOnClickListener {
             open(BenchmarkActivity::class.java)
         }
-        if (!allowed()) permission.launch(Manifest.permission.CAMERA)
+        if (allowed()) return
+        if (savedInstanceState == null) ask() else tellRefused()
     }
 
     override fun onStart() {
@@ -60,6 +61,10 @@ class LiveActivity : PoseActivity(R.layout.live) {
         tellSource(null)
         camera.start()
     }
+
+    private fun ask() = permission.launch(Manifest.permission.CAMERA)
+
+    private fun tellRefused() = tellSource(getString(R.string.camera_refused))
 
     private fun allowed(): Boolean =
         ContextCompat.checkSelfPermission(this, Manifest.permission.CAMERA) ==

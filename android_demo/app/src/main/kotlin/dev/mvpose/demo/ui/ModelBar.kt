@@ -26,7 +26,7 @@ internal class ModelBar(
 
     init {
         fill(models, engine.models.map(::label))
-        fill(accelerators, Accelerator.values().map { it.name })
+        fill(accelerators, Accelerator.entries.map { it.name })
         models.onItemSelectedListener = Chosen()
         accelerators.onItemSelectedListener = Chosen()
     }
@@ -51,7 +51,7 @@ internal class ModelBar(
 
     private fun choose() {
         val entry = engine.models.getOrNull(models.selectedItemPosition) ?: return
-        val accelerator = Accelerator.values()[accelerators.selectedItemPosition]
+        val accelerator = Accelerator.entries[accelerators.selectedItemPosition]
         if (entry.problem != null) {
             tell(entry.problem)
             return show(engine.state)

@@ -11,6 +11,7 @@ import dev.mvpose.core.Box
 import dev.mvpose.core.ViewGeometry
 import dev.mvpose.demo.pose.PoseBoard
 import dev.mvpose.demo.pose.PoseSheet
+import kotlin.math.abs
 
 /** Draws the newest pose over the camera's preview, or over a picture of its own. */
 class PoseOverlayView(context: Context, attributes: AttributeSet?) : View(context, attributes) {
@@ -87,8 +88,8 @@ class PoseOverlayView(context: Context, attributes: AttributeSet?) : View(contex
             Box(
                 minOf(left, right),
                 minOf(top, bottom),
-                Math.abs(right - left),
-                Math.abs(bottom - top),
+                abs(right - left),
+                abs(bottom - top),
             )
         onBox?.invoke(box)
     }
