@@ -9,17 +9,18 @@ from PIL import Image
 from web_browser import Page, chromium, serving
 
 from mvpose.estimate import estimate
+from mvpose.export.pipeline import Exported
 from mvpose.runtime.litert import LiteRTRuntime
 from mvpose.web_demo.server import DemoServer
 
 pytest_plugins = ["web_fixtures"]
 
-INT8 = "five.static_wi8_ai8.tflite"
+INT8 = "small.static_wi8_ai8.tflite"
 
 
 @pytest.fixture(scope="module")
-def models(five_files: dict[str, Path]) -> list[Path]:
-    return [five_files["fp32"], five_files["static_wi8_ai8"]]
+def models(exports: dict[str, Exported]) -> list[Path]:
+    return [exports[recipe].path for recipe in ("fp32", "static_wi8_ai8")]
 
 
 def test_without_a_gpu_the_cpu_runs_and_the_page_says_why(page: Page) -> None:

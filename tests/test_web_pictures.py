@@ -19,8 +19,8 @@ LONGEST_PX = 4096
 
 
 @pytest.fixture(scope="module")
-def models(five_files: dict[str, Path]) -> list[Path]:
-    return [five_files["fp32"]]
+def models(five: Path) -> list[Path]:
+    return [five]
 
 
 def noise(height: int, width: int, channels: int = 3) -> NDArray[np.uint8]:

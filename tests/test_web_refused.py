@@ -19,12 +19,12 @@ OTHER = "other.fp32.tflite"
 
 
 @pytest.fixture(scope="module")
-def models(five_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def models(five: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A small network's file, under two names."""
     folder = tmp_path_factory.mktemp("files")
     paths = [folder / SMALL, folder / OTHER]
     for path in paths:
-        path.write_bytes(five_files["fp32"].read_bytes())
+        path.write_bytes(five.read_bytes())
     return paths
 
 
@@ -32,17 +32,16 @@ def models(five_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def unusable(
-    five_files: dict[str, Path], models: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def unusable(models: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files that the page must refuse, by what is wrong."""
+    from web_models import write_bare
+
     folder = tmp_path_factory.mktemp("unusable")
     paths = {
         name: folder / f"{name}.tflite"
         for name in ("bare", "newer", "int8", "cut off", "another's", "empty")
     }
-    bare = five_files["bare"].read_bytes()
-    paths["bare"].write_bytes(bare)
+    bare = write_bare(paths["bare"]).read_bytes()
     paths["empty"].touch()
     text = read_artefact(models[0]).to_json()
     higher = json.loads(text)
@@ -116,6 +115,38 @@ def test_an_unusable_picture_is_told(
     page.give(path)
     page.wait("document.getElementById('message').dataset.kind === 'error'")
     assert said in page.complaint and name in page.complaint
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [
+        pytest.param(
+            "throw new Error('the device was lost')",
+            "The model stopped - choose another model or accelerator",
+            id="it fails",
+        ),
+        pytest.param(
+            "return new Float32Array(32 * 16 * 5).fill(NaN)", "NaN or infinity", id="it gives NaN"
+        ),
+    ],
+)
+def test_a_model_that_stops_is_told_and_shows_nothing_old(
+    page: Page, picture: Path, stop: str, said: str
+) -> None:
+    page.give(picture)
+    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.browser.execute_async_script(
+        "const [stop, done] = arguments; import('/runtime/litert.js').then(({ Engine }) => {"
+        " Engine.prototype.run = async () => new Function(stop)() }).then(done)",
+        stop,
+    )
+    page.give(picture)
+    page.wait("document.getElementById('message').dataset.kind === 'error'")
+    assert said in page.complaint
+    page.wait("document.documentElement.dataset.source === 'none'")
+    assert not page.browser.find_element("id", "save").is_enabled()
+    page.click("benchmark")
+    page.wait("!document.getElementById('benchmark').disabled")
 
 
 REFUSING = """
@@ -213,6 +244,18 @@ def test_a_server_that_went_away_is_told(browser: Any, models: list[Path], pictu
 # the page itself
 
 
+def test_the_keyboard_goes_on_where_the_welcome_was(page: Page, picture: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.browser.find_element("id", "camera-first").send_keys(Keys.ENTER)
+    page.wait("document.activeElement.id === 'camera'")
+    page.browser.refresh()
+    page.ready()
+    page.browser.execute_script("document.getElementById('picture-first').focus()")
+    page.give(picture)
+    page.wait("document.activeElement.id === 'picture'")
+
+
 def test_everything_comes_from_this_machine(page: Page, server: DemoServer) -> None:
     events = [
         json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")
@@ -225,6 +268,25 @@ def test_everything_comes_from_this_machine(page: Page, server: DemoServer) -> N
     local = (server.address, "data:", "blob:", "about:", "chrome:")
     assert asked and [url for url in asked if not url.startswith(local)] == []
     assert page.browser.execute_script("return crossOriginIsolated")
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px"),
+    [
+        pytest.param(390, 844, id="phone"),
+        pytest.param(844, 390, id="phone on its side"),
+        pytest.param(820, 1180, id="tablet"),
+        pytest.param(1280, 800, id="desktop"),
+    ],
+)
+def test_the_picture_fits_the_screen(
+    page: Page, picture: Path, width_px: int, height_px: int
+) -> None:
+    page.give(picture)
+    page.wait("document.documentElement.dataset.source === 'picture'")
+    view(page.browser, width_px, height_px=height_px)
+    shown = page.browser.find_element("css selector", ".screen").size
+    assert 150 < shown["width"] <= width_px and 150 < shown["height"] <= height_px
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import urllib.request
@@ -10,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from web_browser import command, serving
+from web_browser import PATIENCE_S, command, serving
 
 from mvpose.artefact import ENTRY
 from mvpose.errors import InputError
 from mvpose.web_demo.models import find_models
-from mvpose.web_demo.server import DemoServer
+from mvpose.web_demo.server import IDLE_S, DemoServer
 
 GOLDEN = Path(__file__).parent / "golden" / "metadata.json"
 DESCRIPTION: str = next(
@@ -141,6 +142,22 @@ def test_a_removed_model_is_gone(model: Path, tmp_path: Path) -> None:
         assert ask(started, "/models/0.tflite")[0] == 410
 
 
+def test_a_file_cut_off_while_it_is_sent_does_not_keep_the_browser_waiting(tmp_path: Path) -> None:
+    """More than the sockets hold, so that the server still sends when the file changes."""
+    path = tmp_path / "model.tflite"
+    with path.open("wb") as file:
+        file.truncate(200 << 20)
+    with serving([path]) as started:
+        line = http.client.HTTPConnection("127.0.0.1", started.server_port, timeout=IDLE_S / 2)
+        line.request("GET", "/models/0.tflite")
+        answer = line.getresponse()
+        assert answer.status == 200
+        os.truncate(path, 1 << 20)
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+        line.close()
+
+
 def test_a_taken_port_is_told(server: DemoServer) -> None:
     with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{server.server_port}"):
         DemoServer("127.0.0.1", server.server_port)
@@ -151,7 +168,7 @@ def test_starts_and_ends(model: Path) -> None:
     with command(model) as (address, running):
         assert model.name.encode() in urllib.request.urlopen(f"{address}/models.json").read()
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 0
+        assert running.wait(PATIENCE_S) == 0
         assert running.stderr and "adb reverse" in running.stderr.read()
 
 
@@ -214,3 +231,10 @@ def test_nothing_is_exported_over_files_that_cannot_be_run(tmp_path: Path) -> No
     with pytest.raises(InputError, match="can run none"):
         find_models([], tmp_path)
     assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_export(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="cannot write") as caught:
+        find_models([], tmp_path / "out")
+    assert "name an exported file" in caught.value.hint

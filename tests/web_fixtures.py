@@ -6,9 +6,7 @@ The module has a fixture ``models``: the files that are served.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -16,56 +14,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from web_browser import CAMERA_WH, Drawn, Page, chromium, serving, view, write_y4m
-from web_models import export
 
-from mvpose.benchmark.untrained import random_pose_net
-from mvpose.checkpoint import save_checkpoint
 from mvpose.data.synthetic import draw_person
-from mvpose.export.conversion import conversions
-from mvpose.models.deploy import deploy
-from mvpose.runtime.load import load_float
-from mvpose.runtime.torch_runtime import TorchRuntime
-from mvpose.spec import Preprocess, Skeleton
 from mvpose.web_demo.chromium import NO_GPU
 from mvpose.web_demo.server import DemoServer
-from mvpose.zoo import zoo_spec
-
-FIVE_POINTS = Skeleton(
-    keypoints=("head", "left_hand", "right_hand", "left_foot", "right_foot"),
-    flip_pairs=((1, 2), (3, 4)),
-    edges=((0, 1), (0, 2), (0, 3), (0, 4)),
-    sigmas=(0.05,) * 5,
-)
 
 
 @pytest.fixture(scope="session")
-def five(tmp_path_factory: pytest.TempPathFactory) -> TorchRuntime:
-    """An untrained network with other keypoints, on small crops that are higher than wide."""
-    xxs = zoo_spec("mobilevitpose-xxs")
-    spec = replace(
-        xxs,
-        name="five",
-        network=replace(xxs.network, keypoints=5),
-        skeleton=FIVE_POINTS,
-        preprocess=Preprocess(64, 128, mean=(120.0, 110.0, 100.0), std=(60.0, 65.0, 70.0)),
-    )
-    weights = tmp_path_factory.mktemp("five") / "five.safetensors"
-    save_checkpoint(weights, random_pose_net(spec).state_dict(), spec)
-    return load_float(str(weights))
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with five keypoints and small crops, which is loaded at once."""
+    pytest.importorskip("ai_edge_litert", reason="NOT TESTED: needs mvpose[tflite]")
+    from web_models import write_five
 
-
-@pytest.fixture(scope="session")
-def five_files(five: TorchRuntime, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Its files by recipe, and "bare" without a description; made once for all modules."""
-    pytest.importorskip("ai_edge_quantizer", reason="NOT TESTED: needs mvpose[tflite]")
-    folder = tmp_path_factory.mktemp("five")
-    recipes = ("fp32", "static_wi8_ai8", "static_wi8_ai8_mixed")
-    paths = {recipe: folder / f"five.{recipe}.tflite" for recipe in recipes}
-    with conversions(five.spec) as made:
-        export(five, made, paths)
-        paths["bare"] = folder / "bare.tflite"
-        copyfile(made.file(deploy(five.model, five.spec.preprocess)), paths["bare"])
-    return paths
+    return write_five(tmp_path_factory.mktemp("five") / "five.fp32.tflite")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 from mvpose.artefact import description
 from mvpose.cli import note
 from mvpose.errors import InputError
+from mvpose.files import check_writable
 from mvpose.live.usable import usable
 
 ELEMENTS = ("float32",)
@@ -37,6 +38,11 @@ def find_models(given: Sequence[Path], folder: Path) -> list[Path]:
             f"the page can run none of the .tflite files in {folder}",
             "name another, or export one: mvpose-export --target tflite --int8 --out FOLDER",
         )
+    try:
+        check_writable(folder)
+    except InputError as error:
+        hint = "start mvpose-demo in a folder of yours, or name an exported file"
+        raise InputError(error.what, hint) from error
     note(f"no exported files in {folder}: exporting the shipped checkpoint in INT8 first")
     from mvpose.export.options import Options
     from mvpose.export.run import export_model

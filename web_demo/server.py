@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -83,6 +82,8 @@ class DemoServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # on Windows it would let a second server share the port (cpython issue 85307)
+    allow_reuse_address = os.name != "nt"
 
     def __init__(self, host: str, port: int) -> None:
         self.table: Table = {}
@@ -150,8 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._start(HTTPStatus.NOT_MODIFIED, kind, None, validators)
                 return
             self._start(HTTPStatus.OK, kind, state.st_size, validators)
-            if with_body:
-                shutil.copyfileobj(file, self.wfile, 1 << 20)
+            if with_body and state.st_size:
+                sent = self.connection.sendfile(file, count=state.st_size)
+                # cut off while it was sent: the end of the line tells the browser
+                self.close_connection |= sent < state.st_size
 
     def _start(
         self,

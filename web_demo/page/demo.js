@@ -57,7 +57,12 @@ let shownAt = 0;
 function refreshControls() {
   const ready = player.estimator !== null;
   const playing = player.camera !== null;
+  const pressed = document.activeElement?.closest(".welcome button");
   root.dataset.source = playing ? "camera" : player.found ? "picture" : "none";
+  // the button that was pressed is hidden now: the keyboard goes on at its counterpart
+  if (pressed && root.dataset.source !== "none") {
+    button(pressed.id.replace("-first", "")).focus({ preventScroll: true });
+  }
   for (const id of ["camera", "picture", "camera-first", "picture-first"]) {
     button(id).disabled = !ready;
   }
@@ -110,7 +115,7 @@ async function load(model) {
     await player.useModel(estimator, new Overlay(description));
     current = { model, choice };
     if (!models.includes(model)) offer(model);
-    modelList.value = String(models.indexOf(model));
+    if (wanted === model) modelList.value = String(models.indexOf(model));
     clearFigures();
     showFound();
     runs.textContent = estimator.engine.accelerator.label;

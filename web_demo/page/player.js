@@ -140,6 +140,8 @@ export class Player {
 
   /** @param {string} source */
   #begin(source) {
+    this.found = null;
+    this.stage.show(null);
     this.#source = source;
     this.#pixels = null;
     this.#chosen = null;

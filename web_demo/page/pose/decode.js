@@ -89,7 +89,8 @@ export class HeatmapDecoder {
         }
       }
     }
-    if (!Number.isFinite(sum)) throw new RangeError("the model gives NaN or infinity");
+    if (Number.isFinite(sum)) return;
+    throw new RangeError("the model gives NaN or infinity - choose another");
   }
 
   /**

@@ -68,6 +68,7 @@ export function parseDescription(text, elements = ["float32"]) {
   }
   let description;
   try {
+    if (found.schema_version < SCHEMA) throw new Error(`schema version ${found.schema_version}`);
     description = describe(found);
   } catch (error) {
     const what = `has a damaged description (${/** @type {Error} */ (error).message})`;

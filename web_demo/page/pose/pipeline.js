@@ -33,7 +33,6 @@ export class PosePipeline {
     const { inputSize, padding } = this.description;
     this.#matrix = cropMatrix(box, inputSize, padding);
     this.cropper.crop(picture, this.#matrix, this.input);
-    return this.input;
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { PosePipeline } from "../pose/pipeline.js";
 import { Latency, quantile } from "./latency.js";
+import { told } from "./litert.js";
 
 /** @import { Box } from "../pose/affine.js" */
 /** @import { Picture } from "../pose/crop.js" */
@@ -36,9 +37,9 @@ export class Estimator {
    */
   async estimate(grab, box) {
     const start = performance.now();
-    const input = this.#pipeline.prepare(grab(), box);
+    this.#pipeline.prepare(grab(), box);
     const prepared = performance.now();
-    const heatmaps = await this.engine.run(input);
+    const heatmaps = await this.#infer();
     const inferred = performance.now();
     const pose = this.#pipeline.read(heatmaps);
     this.preprocess.add(prepared - start);
@@ -56,7 +57,7 @@ export class Estimator {
     const samples = [];
     for (let run = -WARM_UP_RUNS; run < BENCHMARK_RUNS; run++) {
       const start = performance.now();
-      await this.engine.run(this.#pipeline.input);
+      await this.#infer();
       if (run >= 0) samples.push(performance.now() - start);
       await new Promise((resolve) => setTimeout(resolve));
     }
@@ -65,6 +66,16 @@ export class Estimator {
       medianMs: quantile(samples, 0.5),
       p90Ms: quantile(samples, 0.9),
     };
+  }
+
+  /** The heatmaps of the last crop. */
+  async #infer() {
+    try {
+      return await this.engine.run(this.#pipeline.input);
+    } catch (error) {
+      const hint = "choose another model or accelerator, or reload the page";
+      throw told("The model stopped", hint, error);
+    }
   }
 
   close() {

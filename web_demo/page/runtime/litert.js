@@ -134,7 +134,8 @@ async function compile(file, description, kind, why) {
     refuseOtherShapes(model, description);
     const { inputSize } = description;
     const maps = await engine.run(new Float32Array(inputSize[0] * inputSize[1] * 3));
-    if (!maps.every(Number.isFinite)) throw new RangeError("it gives NaN or infinity");
+    const finite = maps.every(Number.isFinite);
+    if (!finite) throw new RangeError("it gives NaN or infinity - choose another");
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) refused(kind, error);
     engine.close();
@@ -196,7 +197,7 @@ function refuseOtherShapes(model, { inputSize, heatmapSize, keypoints }) {
  * @param {string} hint what to do next
  * @param {unknown} error that LiteRT.js gave
  */
-function told(what, hint, error) {
+export function told(what, hint, error) {
   return new Error(`${what} - ${hint} (LiteRT.js says: ${oneLine(error)})`);
 }
 

@@ -26,7 +26,7 @@ export async function readPicture(file) {
     return { picture, shrunk: true };
   } catch {
     const cause = file.size
-      ? "it is damaged, or no picture that this browser knows"
+      ? "it is damaged, too large, or no picture that this browser knows"
       : "it is empty";
     throw new Error(`${file.name} cannot be shown: ${cause} - choose another picture`);
   }

@@ -44,7 +44,7 @@ export class Stage {
     new ResizeObserver(() => this.#draw()).observe(canvas);
   }
 
-  /** @param {Scene | null} scene null shows nothing */
+  /** @param {Scene | null} scene null: what is seen stays until the next one comes */
   show(scene) {
     this.#scene = scene;
     this.#draw();
