@@ -9,6 +9,10 @@ project=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$project/.venv/bin/python}
 parts=${MVPOSE_ARM_PARTS:-$project/.venv-arm}
 
+if ! command -v "$python" > /dev/null; then
+  echo "error: there is no $python - install mvpose as README.md says, or name its Python in PYTHON" >&2
+  exit 1
+fi
 if [ ! -e "$parts/complete" ]; then
   "$project/tools/debian_packages.py" "$parts/qemu" --suite trixie qemu-user
   "$project/tools/debian_packages.py" "$parts/debian" --architecture arm64 --dependencies \

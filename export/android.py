@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from mvpose.artefact import description, parse_artefact
+from mvpose.artefact import Artefact, description
 from mvpose.cli import note
 from mvpose.errors import InputError
 from mvpose.files import check_new, sha256, staging
-from mvpose.live.usable import usable
+from mvpose.live.usable import AGAIN, usable
 
 PROJECT = Path("android_demo")
 MAIN = Path("app/src/main")
@@ -56,7 +57,7 @@ def split_exported(models: Sequence[str], app: Path | None) -> tuple[list[Path],
     return ready, rest if models else [None]
 
 
-def embed(files: Iterable[Path], app: Path, overwrite: bool) -> None:
+def embed(files: Sequence[Path], app: Path, overwrite: bool) -> None:
     """Copy files, with their descriptions, into an app's assets and check them there.
 
     Args:
@@ -65,26 +66,39 @@ def embed(files: Iterable[Path], app: Path, overwrite: bool) -> None:
         overwrite: replace files of the same names.
 
     Raises:
-        InputError: a file that the app could not run, that does not load, or can't be written.
+        InputError: a file that the app can't run, several of one name, or one that exists or
+            can't be written; none is embedded then.
     """
-    from mvpose.runtime.litert import open_interpreter
-
     models = app / MODELS
-    chosen = list(files)
-    texts = {}
-    for path in chosen:
-        text = description(path)
-        found = usable(text, path) if text else parse_artefact(text, path)
-        texts[path] = found.to_json(indent=1)
-        open_interpreter(path)
-        check_new(models / path.name, overwrite)
+    texts = {path: check_runnable(path).to_json(indent=1) for path in files}
+    for name, count in Counter(path.name for path in files).items():
+        if count > 1:
+            raise InputError(f"{count} of the files are named {name}", "rename all but one")
+        check_new(models / name, overwrite)
     with staging(models) as folder:
-        for path in chosen:
+        for path, text in texts.items():
             shutil.copyfile(path, folder / path.name)
             described = folder / f"{path.name}.json"
-            described.write_text(texts[path] + "\n", encoding="utf-8")
-    for path in chosen:
+            described.write_text(text + "\n", encoding="utf-8")
+    for path in files:
         embedded = models / path.name
         if sha256(embedded) != sha256(path):
             raise InputError(f"{embedded} differs from {path}", "the disk may be damaged")
         note(f"embedded {embedded}")
+
+
+def check_runnable(path: Path) -> Artefact:
+    """The description of a ``.tflite`` file that the app can run.
+
+    Raises:
+        InputError: it is not there, the app can't run what it describes, it does not load, or its
+            input and output are not as described.
+    """
+    from mvpose.runtime.litert import file_tensors
+
+    if not path.is_file():
+        raise InputError(f"no such file: {path}", "check the path")
+    artefact = usable(description(path), path)
+    if file_tensors(path) != (artefact.input, artefact.output):
+        raise InputError(f"{path} has another input or output than its description says", AGAIN)
+    return artefact

@@ -49,6 +49,10 @@ def export(
     from mvpose.files import check_new, check_writable, write_json
 
     app = find_app(to_android) if to_android or "android" in options.target else None
+    if app and "tflite" not in options.formats:
+        raise InputError(
+            "the app runs .tflite files, and none is asked for", "add android to --target"
+        )
     ready, checkpoints = split_exported(models, app)
     if options.max_drop is not None and not options.gate:
         raise InputError(
@@ -58,30 +62,34 @@ def export(
     if json:
         check_new(json, options.overwrite)
         check_writable(json.parent)
+    if app:
+        embed(ready, app, options.overwrite)
     rows = []
     for model in checkpoints:
         made = export_model(options, model)
         rows += made.rows
-        ready += made.tflite
         if json:
             write_json(json, rows)
         made.check_passed(options.drop)
-    if app:
-        embed(ready, app, options.overwrite)
+        if app:
+            embed(made.tflite, app, options.overwrite)
 
 
 def models_first(words: list[str]) -> list[str]:
-    """The command line with models that stand behind the targets moved before them."""
+    """The command line with models that stand behind the targets moved before them.
+
+    The first word behind --target stays: it is a target, or refused as one.
+    """
     moved: list[str] = []
     kept: list[str] = []
     among_targets = False
     for word in words:
         if word.startswith("-"):
-            among_targets = word == "--target"
-        if among_targets and word != "--target" and word not in get_args(Target):
+            among_targets = word.partition("=")[0] == "--target"
+        elif among_targets and kept[-1] != "--target" and word not in get_args(Target):
             moved.append(word)
-        else:
-            kept.append(word)
+            continue
+        kept.append(word)
     return [*moved, *kept]
 
 

@@ -32,7 +32,7 @@ class Options:
             (static_wi8_ai8_mixed). With --data: the gate. Forms of INT8 are tried, from every
             operator integer to ever more blocks in float, up to the first whose AP is within
             --max-drop at 95 % confidence and that is not slower than the float files; it is
-            written as <model>.int8.tflite, and for the other targets alike. Where none is: exit
+            written as `<model>.int8.tflite`, and for the other targets alike. Where none is: exit
             code 1 and no such file.
         full_int8: every operator in INT8 (static_wi8_ai8).
         recipe: further recipes by name.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 Out = Annotated[Path, Parameter(name=["--out", "-o"])]
 Flag = Annotated[bool, Parameter(negative=())]
-Many = Parameter(consume_multiple=True, negative=())
+Many = Parameter(consume_multiple=1, negative=())
 
 
 Command = Callable[..., Any]

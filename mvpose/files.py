@@ -78,7 +78,7 @@ def check_new(path: Path, overwrite: bool) -> None:
     """Raise InputError when ``path`` exists and may not be replaced."""
     if path.exists() and not overwrite:
         raise InputError(
-            f"{path} exists already", "add --overwrite, or choose another folder with --out"
+            f"{path} exists already", "add --overwrite, or choose another place for it"
         )
 
 
@@ -129,5 +129,5 @@ def unwritable(path: Path, error: OSError) -> InputError:
     """The InputError for a path that can't be written."""
     return InputError(
         f"cannot write {path}: {error.strerror or error}",
-        "check the folder, its permissions and the free space, or choose another with --out",
+        "check the folder, its permissions and the free space, or choose another",
     )

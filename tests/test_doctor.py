@@ -42,6 +42,15 @@ def sick(tmp_path: Path) -> Path:
     return model.write(tmp_path / "sick.tflite")
 
 
+def test_a_folder_of_the_packages_name_is_not_in_the_way(
+    healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mvpose").mkdir()
+    (tmp_path / "mvpose/__init__.py").write_text("raise ImportError", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "not-loaded" not in {finding.code for finding in examine(healthy).findings}
+
+
 def test_healthy_file_in_one_line(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doctor([healthy])
     first, *rest = capsys.readouterr().out.splitlines()

@@ -7,13 +7,14 @@ import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mvpose.artefact import ENTRY, append_artefact, read_artefact
 from mvpose.errors import InputError
 from mvpose.export.android import MODELS, embed, find_app, split_exported
-from mvpose.export.command import export, models_first
+from mvpose.export.command import export, main, models_first
 from mvpose.export.options import Options
 from mvpose.export.pipeline import Exported
 from mvpose.runtime.litert import LiteRTRuntime
@@ -108,6 +109,53 @@ def test_a_damaged_file(damage: object, message: str, app: Path, file: Path) -> 
     assert not (app / MODELS).exists()
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"dtype": "int8"}, id="element type"),
+        pytest.param({"scale": 0.5}, id="scale"),
+        pytest.param({"shape": (1, 8, 8, 17)}, id="size"),
+    ],
+)
+def test_a_file_with_another_output_than_described(
+    change: dict[str, Any], app: Path, file: Path
+) -> None:
+    artefact = read_artefact(file)
+    append_artefact(file, replace(artefact, output=replace(artefact.output, **change)))
+    with pytest.raises(InputError, match="has another input or output than its description says"):
+        embed([file], app, overwrite=False)
+    assert not (app / MODELS).exists()
+
+
+def test_there_is_no_file(app: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file: missing\.tflite"):
+        export("missing.tflite", options=Options(target=["android"]), to_android=app)
+
+
+def test_files_of_one_name(app: Path, file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(file, other)
+    with pytest.raises(InputError, match=r"2 of the files are named small\.tflite"):
+        embed([file, other / file.name], app, overwrite=True)
+    assert not (app / MODELS).exists()
+
+
+def test_nothing_is_exported_where_the_app_cannot_take_it(app: Path, tmp_path: Path) -> None:
+    (app / MODELS).parent.mkdir()
+    (app / MODELS).write_text("in the way", encoding="utf-8")
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"cannot write .*models"):
+        export(options=Options(target=["android"], out=out), to_android=app)
+    assert not out.exists()
+
+
+def test_an_app_takes_no_other_format(app: Path) -> None:
+    with pytest.raises(InputError, match=r"the app runs \.tflite files"):
+        export(options=Options(target=["onnx"]), to_android=app)
+
+
 def test_there_is_no_app(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no project of the Android app"):
         find_app(tmp_path)
@@ -138,7 +186,30 @@ def test_models(models: tuple[str, ...], ready: list[str], rest: list[str | None
         ("s --target tflite -o out", "s --target tflite -o out"),
         ("--out a --target android a b --json c", "a b --out a --target android --json c"),
         ("--recipe fp16 --target android", "--recipe fp16 --target android"),
+        ("--target=android mine.tflite", "mine.tflite --target=android"),
+        ("--target tflte mine.tflite", "mine.tflite --target tflte"),
+        ("--target", "--target"),
     ],
 )
 def test_models_may_stand_behind_the_targets(words: str, expected: str) -> None:
     assert models_first(words.split()) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("--target", "requires at least 1", id="no target"),
+        pytest.param("--target tflte", 'Did you mean "tflite"?', id="misspelt"),
+        pytest.param("--target mobilevitpose-xxs", "Choose from", id="a model"),
+        pytest.param("--target tflite --qat", "requires at least 1", id="no checkpoint"),
+    ],
+)
+def test_wrong_usage(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mvpose-export", *words.split()])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err

@@ -225,7 +225,7 @@ def parity(
 
 def _cells(row: ArmParity) -> Iterable[tuple[str, ...]]:
     for kind in row.kinds:
-        levels = f"{kind.largest:.0f} levels"
+        levels = f"{kind.largest:.0f} level{'' if kind.largest == 1 else 's'}"
         largest = f"{kind.largest:.1e} of range" if kind.kind == "float" else levels
         share = f"{100 * kind.different:.4f} %"
         yield row.file, row.cpu, kind.kind, f"{kind.identical}/{kind.outputs}", share, largest

@@ -83,7 +83,7 @@ def probe(path: Path, inputs: NDArray[Any] | None) -> Probe:
         given = [] if inputs is None else [str(Path(folder) / "inputs.npy")]
         if inputs is not None:
             np.save(given[0], inputs)
-        command = [sys.executable, "-m", "mvpose.export.doctor.probe", str(path), *given]
+        command = [sys.executable, "-P", "-m", "mvpose.export.doctor.probe", str(path), *given]
         printed, failure = "", f"it did not end within {TIME_LIMIT_S} seconds"
         with suppress(subprocess.TimeoutExpired):
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S)

@@ -23,6 +23,7 @@ RULES = {
     "dark, narrow Gaussian": Decode(sigma_cells=1.2),
     "quarter": Decode("quarter"),
     "argmax": Decode("argmax", score_floor=-1),
+    "every keypoint a guess": Decode(score_floor=9),
 }
 
 
@@ -83,15 +84,15 @@ def case(
 
 
 def hard_maps() -> NDArray[np.float32]:
-    """(K, 32, 40) maps: peaks within and on every border, two alike, flat, a saddle, a lone cell
-    in a hollow, noise."""
+    """(K, 32, 40) maps: peaks within and on every border, two alike, flat, a wide hill, a saddle,
+    a lone cell in a hollow, noise."""
     height, width = 32, 40
     y, x = np.mgrid[:height, :width].astype(float)
 
     def gaussian(cx: float, cy: float, peak: float = 0.9) -> Floats:
         return np.asarray(peak * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 2))
 
-    hollow = np.minimum(0.2 * ((x - 20) ** 2 + (y - 16) ** 2), 0.85)
+    hollow = np.minimum(0.2 * ((x - 20.2) ** 2 + (y - 16.1) ** 2), 0.85)
     hollow[16, 20] = 0.9
     noise = np.random.default_rng(1).normal(0, 0.1, (height, width))
     maps = [
@@ -106,6 +107,7 @@ def hard_maps() -> NDArray[np.float32]:
         gaussian(10, 10) + gaussian(30, 20),
         np.zeros((height, width)),
         np.full((height, width), -0.25),
+        0.9 * np.exp(-((x - 20.3) ** 2 + (y - 15.6) ** 2) / 7200),
         0.5 + 0.01 * ((x - 20) ** 2 - (y - 16) ** 2),
         hollow,
         gaussian(25.25, 21.75, 2e-4),

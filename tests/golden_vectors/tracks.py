@@ -28,10 +28,15 @@ SEQUENCES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
     "clock": ((320, 240), ("walk", "walk", "again", "walk", "late", "walk", "back", "walk")),
     "uncertain keypoints": ((320, 240), ("walk", "two", "walk", "two", "two", "walk")),
     "leaves the picture": ((100, 120), ("walk",) * 9),
+    "below the picture": ((320, 12), ("walk",) * 2),
     "on one spot": ((320, 240), ("walk", "spot", "walk")),
     "on a line": ((320, 240), ("walk", "line", "walk")),
+    "lies down": ((320, 240), ("walk",) + ("lie",) * 4),
+    "behind the corner": ((320, 240), ("walk",) + ("corner",) * 3),
+    "three, then four confident keypoints": ((320, 240), ("walk", "three", "four", "four")),
+    "every half second": ((320, 240), ("half",) * 4),
 }
-STEPS_S = {"again": 0.0, "late": 0.75, "back": -0.2}
+STEPS_S = {"again": 0.0, "half": LONGEST_GAP_S, "late": 0.75, "back": -0.2}
 
 
 def write(store: Store) -> None:
@@ -93,4 +98,11 @@ def pose(word: str, number: int, rng: np.random.Generator) -> tuple[Floats, Floa
         points[:] = points[0]
     elif word == "line":
         points[:, 0] = points[0, 0]
+    elif word == "lie":
+        points = points[:, ::-1]
+    elif word == "corner":
+        points -= 100.0
+    elif word in ("three", "four"):
+        scores[:] = 0.31
+        scores[3 if word == "three" else 4 :] = 0.29
     return points, scores
