@@ -1,17 +1,15 @@
 """The check of native libraries for phones with 16 KB pages, on crafted ELF files and APKs."""
 
-import importlib.util
+import importlib
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[1] / "android_demo/verify/steps/alignment.py"
-specification = importlib.util.spec_from_file_location("alignment", PROGRAM)
-assert specification is not None and specification.loader is not None
-alignment = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(alignment)
+sys.path.insert(0, str(Path(__file__).parents[1] / "android_demo" / "verify"))
+alignment = importlib.import_module("steps.alignment")
 
 LIBRARY = "lib/arm64-v8a/libmodel.so"
 

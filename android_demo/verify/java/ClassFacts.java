@@ -25,10 +25,10 @@ import org.jetbrains.org.objectweb.asm.Type;
  * class   NAME ACCESS SUPER INTERFACE,...
  * field   OWNER ACCESS NAME DESCRIPTOR CONSTANT
  * method  OWNER ACCESS NAME DESCRIPTOR NULLABILITY
- * needs   OWNER METHOD LEVEL            (annotated @RequiresApi; METHOD is - for the whole class)
- * refers  OWNER METHOD KIND CLASS NAME DESCRIPTOR   (KIND: class, field or method)
+ * refers  OWNER METHOD KIND CLASS NAME DESCRIPTOR
  * </pre>
  *
+ * In `refers`, METHOD is - for the class itself, KIND is class, field or method.
  * NULLABILITY has a character for the result and one for each parameter: ? @Nullable, ! @NotNull,
  * . neither. Arguments: folders and jars of classes; with --signatures first, no `refers`.
  */
@@ -52,12 +52,7 @@ final class ClassFacts {
 
     private void read(Path place) throws IOException {
         if (Files.isDirectory(place)) {
-            List<Path> files;
-            try (Stream<Path> walk = Files.walk(place)) {
-                files = walk.filter(each -> each.toString().endsWith(".class"))
-                    .collect(Collectors.toList());
-            }
-            for (Path file : files) {
+            for (Path file : below(place)) {
                 accept(Files.readAllBytes(file));
             }
             return;
@@ -70,6 +65,13 @@ final class ClassFacts {
                     }
                 }
             }
+        }
+    }
+
+    static List<Path> below(Path folder) throws IOException {
+        try (Stream<Path> walk = Files.walk(folder)) {
+            return walk.filter(each -> each.toString().endsWith(".class"))
+                .collect(Collectors.toList());
         }
     }
 
@@ -99,11 +101,6 @@ final class ClassFacts {
         }
 
         @Override
-        public AnnotationVisitor visitAnnotation(String descriptor, boolean visible) {
-            return levelOf(descriptor, "-");
-        }
-
-        @Override
         public FieldVisitor visitField(
             int access, String name, String descriptor, String signature, Object value) {
             fact("field", owner, access, name, descriptor, value);
@@ -118,20 +115,8 @@ final class ClassFacts {
             return new Body(access, name, descriptor);
         }
 
-        private AnnotationVisitor levelOf(String annotation, String method) {
-            if (!annotation.endsWith("/RequiresApi;")) {
-                return null;
-            }
-            return new AnnotationVisitor(API) {
-                @Override
-                public void visit(String name, Object value) {
-                    fact("needs", owner, method, value);
-                }
-            };
-        }
-
         private void refersToClass(String method, String name) {
-            if (name != null && code) {
+            if (name != null) {
                 refersToType(method, Type.getObjectType(name));
             }
         }
@@ -176,7 +161,7 @@ final class ClassFacts {
             @Override
             public AnnotationVisitor visitAnnotation(String annotation, boolean visible) {
                 markNullability(0, annotation);
-                return levelOf(annotation, here);
+                return null;
             }
 
             @Override

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import kotlin.Metadata;
 import kotlin.metadata.Attributes;
 import kotlin.metadata.ClassKind;
@@ -44,12 +43,7 @@ final class KotlinFacts {
 
     public static void main(String[] arguments) throws IOException {
         KotlinFacts facts = new KotlinFacts();
-        List<Path> files;
-        try (Stream<Path> walk = Files.walk(Path.of(arguments[0]))) {
-            files = walk.filter(each -> each.toString().endsWith(".class"))
-                .collect(Collectors.toList());
-        }
-        for (Path file : files) {
+        for (Path file : ClassFacts.below(Path.of(arguments[0]))) {
             facts.read(new ClassReader(Files.readAllBytes(file)));
         }
         facts.facts.forEach(System.out::println);

@@ -18,18 +18,17 @@ import org.jetbrains.org.objectweb.asm.MethodVisitor;
 import org.jetbrains.org.objectweb.asm.Opcodes;
 
 /**
- * Copies android.jar's classes and adds the members that framework-additions.txt lists, up to an API level.
+ * Copies android.jar's classes and adds the members that framework-additions.txt lists, up to an
+ * API level.
  *
  * <p>Arguments: android.jar, the copy, the list, the level. Only what is needed to compile against
  * is written: a method throws when it is called.
  */
 final class PatchFramework {
     private static final int API = Opcodes.ASM9;
-    private static final String NEW_CLASS = "class";
-    private static final String NEW_INTERFACE = "interface";
     private static final String GENERIC = "generic-method";
 
-    /** A line of the list: LEVEL KIND CLASS [NAME DESCRIPTOR [VALUE]], or a class's superclass. */
+    /** A line of the list: LEVEL KIND CLASS NAME DESCRIPTOR [VALUE]. */
     private static final class Addition {
         final String kind;
         final String owner;
@@ -40,13 +39,9 @@ final class PatchFramework {
         Addition(String[] words) {
             kind = words[1];
             owner = words[2];
-            name = words.length > 3 ? words[3] : "java/lang/Object";
-            descriptor = words.length > 4 ? words[4] : null;
+            name = words[3];
+            descriptor = words[4];
             value = words.length > 5 ? words[5] : null;
-        }
-
-        boolean makesClass() {
-            return kind.equals(NEW_CLASS) || kind.equals(NEW_INTERFACE);
         }
     }
 
@@ -75,9 +70,9 @@ final class PatchFramework {
                     write(into, entry.getName(), own == null ? bytes : patched(bytes, own));
                 }
             }
-            for (Map.Entry<String, List<Addition>> rest : additions.entrySet()) {
-                write(into, rest.getKey() + ".class", made(rest.getKey(), rest.getValue()));
-            }
+        }
+        if (!additions.isEmpty()) {
+            throw new IllegalArgumentException("not in android.jar: " + additions.keySet());
         }
     }
 
@@ -112,29 +107,6 @@ final class PatchFramework {
         return writer.toByteArray();
     }
 
-    private static byte[] made(String name, List<Addition> additions) {
-        Addition head = additions.get(0);
-        if (!head.makesClass()) {
-            throw new IllegalArgumentException(
-                name + " is not in android.jar, and no line makes it a class or an interface");
-        }
-        boolean isInterface = head.kind.equals(NEW_INTERFACE);
-        int access = Opcodes.ACC_PUBLIC | (isInterface
-            ? Opcodes.ACC_INTERFACE | Opcodes.ACC_ABSTRACT
-            : Opcodes.ACC_SUPER);
-        ClassWriter writer = new ClassWriter(0);
-        writer.visit(Opcodes.V1_8, access, name, null, head.name, null);
-        int nested = name.lastIndexOf('$');
-        if (nested > 0) {
-            writer.visitInnerClass(
-                name, name.substring(0, nested), name.substring(nested + 1),
-                access | Opcodes.ACC_STATIC);
-        }
-        add(additions.subList(1, additions.size()), writer);
-        writer.visitEnd();
-        return writer.toByteArray();
-    }
-
     private static void add(List<Addition> additions, ClassVisitor into) {
         for (Addition addition : additions) {
             switch (addition.kind) {
@@ -143,21 +115,7 @@ final class PatchFramework {
                 case "constant":
                     into.visitField(
                         Opcodes.ACC_PUBLIC | Opcodes.ACC_STATIC | Opcodes.ACC_FINAL, addition.name,
-                        addition.descriptor, null, constant(addition));
-                    break;
-                case "static-field":
-                    into.visitField(
-                        Opcodes.ACC_PUBLIC | Opcodes.ACC_STATIC | Opcodes.ACC_FINAL, addition.name,
-                        addition.descriptor, null, null);
-                    break;
-                case "field":
-                    into.visitField(
-                        Opcodes.ACC_PUBLIC, addition.name, addition.descriptor, null, null);
-                    break;
-                case "abstract-method":
-                    into.visitMethod(
-                        Opcodes.ACC_PUBLIC | Opcodes.ACC_ABSTRACT, addition.name,
-                        addition.descriptor, null, null);
+                        addition.descriptor, null, Integer.valueOf(addition.value));
                     break;
                 case "method":
                     thrower(into, Opcodes.ACC_PUBLIC, addition);
@@ -165,26 +123,10 @@ final class PatchFramework {
                 case "protected-method":
                     thrower(into, Opcodes.ACC_PROTECTED, addition);
                     break;
-                case "static-method":
-                    thrower(into, Opcodes.ACC_PUBLIC | Opcodes.ACC_STATIC, addition);
-                    break;
                 default:
                     throw new IllegalArgumentException(
                         "no kind of addition is called " + addition.kind);
             }
-        }
-    }
-
-    private static Object constant(Addition addition) {
-        switch (addition.descriptor) {
-            case "I":
-                return Integer.valueOf(addition.value);
-            case "J":
-                return Long.valueOf(addition.value);
-            case "F":
-                return Float.valueOf(addition.value);
-            default:
-                return addition.value;
         }
     }
 

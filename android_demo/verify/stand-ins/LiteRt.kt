@@ -10,15 +10,11 @@ import android.content.res.AssetManager
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
 abstract class JniHandle internal constructor() : AutoCloseable {
-    protected abstract fun destroy()
-
     final override fun close(): Unit = TODO()
 }
 
 class Environment private constructor() : JniHandle() {
-    override fun destroy(): Unit = TODO()
-
-    enum class Option { CompilerPluginLibraryDir, DispatchLibraryDir }
+    enum class Option
 
     companion object {
         @JvmStatic
@@ -33,8 +29,6 @@ class Environment private constructor() : JniHandle() {
 }
 
 class CompiledModel private constructor() : JniHandle() {
-    override fun destroy(): Unit = TODO()
-
     fun createInputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = TODO()
 
     fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = TODO()
@@ -69,8 +63,6 @@ class CompiledModel private constructor() : JniHandle() {
 }
 
 class TensorBuffer internal constructor() : JniHandle() {
-    override fun destroy(): Unit = TODO()
-
     fun writeFloat(data: FloatArray): Unit = TODO()
 
     fun writeInt8(data: ByteArray): Unit = TODO()
@@ -82,17 +74,13 @@ class TensorBuffer internal constructor() : JniHandle() {
 
 class LiteRtException(status: Status, message: String) : Exception(message)
 
-enum class Status { Ok }
+enum class Status
 
-interface NpuCompatibilityChecker {
-    companion object {
-        val Default: NpuCompatibilityChecker = TODO()
-    }
-}
+interface NpuCompatibilityChecker
 
 interface NpuAcceleratorProvider
 
 class BuiltinNpuAcceleratorProvider(
     context: Context,
-    npuCompatibilityChecker: NpuCompatibilityChecker = NpuCompatibilityChecker.Default,
+    npuCompatibilityChecker: NpuCompatibilityChecker = TODO(),
 ) : NpuAcceleratorProvider

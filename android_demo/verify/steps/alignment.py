@@ -54,7 +54,7 @@ def data_offset(apk: Path, header_offset: int) -> int:
         file.seek(header_offset)
         header = file.read(LOCAL_HEADER)
     name, extra = struct.unpack_from("<HH", header, 26)
-    return header_offset + LOCAL_HEADER + int(name) + int(extra)
+    return header_offset + LOCAL_HEADER + name + extra
 
 
 def elf_problems(elf: bytes) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Step `api-levels`: what the app calls of Android is there on every phone that it installs on.
 
 Each class, field and method that its code refers to is looked up in the listing of API 21 to 37.
-What came after minSdk must stand in a class or method annotated @RequiresApi, or in a method that
-guarded.txt names and that asks for the phone's level (Build.VERSION.SDK_INT).
+What came after minSdk must stand in a method that guarded.txt names and that asks for the phone's
+level (Build.VERSION.SDK_INT).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from steps import app, core, listing, stand_ins
 from steps.class_files import ClassFile, Reference, code, declarations
 from steps.framework import everything, min_sdk
-from steps.workshop import VERIFY, CheckError, fail, once
+from steps.workshop import VERIFY, CheckError, fail, once, table
 
 GUARDED = VERIFY / "guarded.txt"
 FRAMEWORK = re.compile(r"(android|java|javax|org/json|org/xml|org/w3c|dalvik)/")
@@ -40,7 +40,7 @@ def check() -> str:
         what = ".".join(word for word in words if word != "-")
         if level is None:
             wrong.add(f"{shown(here)} refers to {what}, which Android does not have")
-        elif level <= oldest or annotated(own[reference.owner], reference.method) >= level:
+        elif level <= oldest:
             continue
         elif guards.get(here, 0) >= level and here in asking:
             used.add(here)
@@ -101,18 +101,11 @@ def levels(reference: Reference, owners: Iterable[str]) -> Iterator[int]:
             yield level
 
 
-def annotated(found: ClassFile, method: str) -> int:
-    """The level that @RequiresApi demands for a method or its class; 0: it demands none."""
-    return max(found.needs.get(method, 0), found.needs.get("-", 0))
-
-
 def read_guards() -> dict[tuple[str, str], int]:
     """guarded.txt: the level behind which a method of a class calls."""
     guards = {}
-    for number, line in enumerate(GUARDED.read_text().splitlines(), 1):
-        words = line.partition("#")[0].split()
-        if words and (len(words) != 3 or not words[2].isdigit()):
+    for number, words in table(GUARDED):
+        if len(words) != 3 or not words[2].isdigit():
             raise CheckError(f"{GUARDED.name}:{number}: not CLASS METHOD LEVEL")
-        if words:
-            guards[(words[0].replace(".", "/"), words[1])] = int(words[2])
+        guards[(words[0].replace(".", "/"), words[1])] = int(words[2])
     return guards

@@ -9,21 +9,18 @@ from pathlib import Path
 
 from steps import core, resources, stand_ins
 from steps.framework import everything
-from steps.workshop import APP, CheckError, empty_folder, fail, javac, kotlinc, once, sources
+from steps.workshop import APP, empty_folder, fail, javac, kotlinc, once, sources
 
 
 @once
 def classes() -> Path:
     """The app's compiled classes, R among them."""
     files = sources(APP / "src/main/kotlin", ".kt")
-    if not files:
-        raise CheckError(f"{APP / 'src/main/kotlin'} holds no Kotlin")
     _, generated = resources.link()
     into = empty_folder("app")
     libraries = [core.stdlib(), everything(), core.classes(), stand_ins.classes(), into]
     javac(sources(generated, ".java"), into, [everything()], what="R")
-    options = ("-no-jdk", "-no-stdlib", "-Werror")
-    kotlinc(files, into, libraries, *options, what="the app")
+    kotlinc(files, into, libraries, "-no-jdk", "-Werror", what="the app")
     return into
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from steps.workshop import asm_tool
 
-PUBLIC, PRIVATE, PROTECTED, STATIC, FINAL = 0x1, 0x2, 0x4, 0x8, 0x10
-BRIDGE, INTERFACE, ABSTRACT, SYNTHETIC, ENUM = 0x40, 0x200, 0x400, 0x1000, 0x4000
+PUBLIC, PROTECTED, STATIC, FINAL = 0x1, 0x4, 0x8, 0x10
+INTERFACE, ABSTRACT, SYNTHETIC, ENUM = 0x200, 0x400, 0x1000, 0x4000
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class ClassFile:
     access: int
     supertypes: list[str]
     members: list[Member] = field(default_factory=list)
-    needs: dict[str, int] = field(default_factory=dict)  # method (- : the class) to @RequiresApi
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,16 @@ class Reference:
     target: str
     name: str
     descriptor: str
+
+
+def descriptor_types(descriptor: str) -> list[str]:
+    """The parameters of a method descriptor: `(I[J)V` gives `I`, `[J`."""
+    return re.findall(r"\[*(?:[ZBCSIJFD]|L[^;]*;)", descriptor.partition(")")[0])
+
+
+def dotted(name: str) -> str:
+    """A class's name as source code writes it."""
+    return name.replace("/", ".").replace("$", ".")
 
 
 def declarations(*places: Path) -> dict[str, ClassFile]:
@@ -85,9 +95,6 @@ def read(lines: Iterator[list[str]]) -> tuple[dict[str, ClassFile], list[Referen
             access, name, descriptor, nullability = words
             member = Member(int(access), name, descriptor, nullability=nullability)
             classes[owner].members.append(member)
-        elif kind == "needs":
-            method, level = words
-            classes[owner].needs[method] = int(level)
         elif kind == "refers":
             references.append(Reference(owner, *words))
     return classes, references

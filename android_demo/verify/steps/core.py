@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from steps.framework import oldest
-from steps.parts import debian, fetch_npm
+from steps.parts import debian
 from steps.workshop import (
     CORE,
     GOLDEN,
@@ -40,11 +40,8 @@ def json_library() -> Path:
 def classes() -> Path:
     """core's compiled classes."""
     files = sources(CORE / "src/main/kotlin", ".kt")
-    if not files:
-        raise CheckError(f"{CORE / 'src/main/kotlin'} holds no Kotlin")
-    fetch_npm()
     into = empty_folder("core")
-    kotlinc(files, into, [stdlib(), oldest()], "-no-jdk", "-no-stdlib", "-Werror", what="core")
+    kotlinc(files, into, [stdlib(), oldest()], "-no-jdk", "-Werror", what="core")
     return into
 
 
@@ -53,8 +50,6 @@ def test() -> str:
     """Run every class that is named *Test; `CheckError` with JUnit's own words."""
     main = classes()
     files = sources(CORE / "src/test/kotlin", ".kt")
-    if not files:
-        raise CheckError(f"{CORE / 'src/test/kotlin'} holds no tests")
     if not GOLDEN.is_dir():
         raise NotVerifiedError(f"there are no golden vectors in {GOLDEN}")
     junit = debian("junit") / "usr/share/java"
@@ -64,18 +59,9 @@ def test() -> str:
         *(KOTLIN / "kotlin-test.jar", KOTLIN / "kotlin-test-junit.jar"),
     ]
     into = empty_folder("core-test")
-    kotlinc(
-        files,
-        into,
-        libraries,
-        "-no-stdlib",
-        "-Werror",
-        f"-Xfriend-paths={main}",
-        what="core's tests",
-    )
+    options = ("-Werror", f"-Xfriend-paths={main}")
+    kotlinc(files, into, libraries, *options, what="core's tests")
     names = test_classes(into)
-    if not names:
-        raise CheckError("no class of core's tests has a name that ends in Test")
     resources = CORE / "src/test/resources"
     said = run(
         [

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from steps import listing
 from steps.parts import debian, fetch_npm
-from steps.workshop import APP, BUILD, VERIFY, CheckError, asm_tool, fail, once
+from steps.workshop import APP, BUILD, VERIFY, CheckError, asm_tool, fail, once, table
 
 ADDITIONS = VERIFY / "framework-additions.txt"
 NEWEST = 37
-CLASSES = frozenset(("class", "interface"))
 
 
 @dataclass(frozen=True)
@@ -56,64 +55,49 @@ def patched(level: int) -> Path:
 
 
 def min_sdk() -> int:
-    return setting("minSdk")
+    return int(setting("minSdk"))
 
 
-def setting(name: str) -> int:
-    """A whole number of app/build.gradle.kts."""
+def setting(name: str) -> str:
+    """A whole number or a text of app/build.gradle.kts."""
     script = APP / "build.gradle.kts"
-    found = re.search(rf"^\s*{name}\s*=\s*(\d+)\s*$", script.read_text(), re.MULTILINE)
+    pattern = rf'^\s*{name}\s*=\s*(?:(\d+)|"([^"]*)")\s*$'
+    found = re.search(pattern, script.read_text(), re.MULTILINE)
     if found is None:
         raise CheckError(f"{script} sets no {name}")
-    return int(found[1])
-
-
-def text_setting(name: str) -> str:
-    """A text of app/build.gradle.kts."""
-    script = APP / "build.gradle.kts"
-    found = re.search(rf'^\s*{name}\s*=\s*"([^"]*)"\s*$', script.read_text(), re.MULTILINE)
-    if found is None:
-        raise CheckError(f"{script} sets no {name}")
-    return found[1]
+    return found[1] or found[2]
 
 
 def additions() -> Iterator[Addition]:
-    for number, raw in enumerate(ADDITIONS.read_text().splitlines(), 1):
-        words = raw.partition("#")[0].split()
-        if not words:
-            continue
-        if len(words) < 3 or not words[0].isdigit() or (words[1] not in CLASSES and len(words) < 5):
+    for number, words in table(ADDITIONS):
+        if len(words) < 5 or not words[0].isdigit():
             raise CheckError(f"{ADDITIONS.name}:{number}: not LEVEL KIND CLASS NAME DESCRIPTOR")
-        level, kind, owner, name, descriptor, value = (*words, "", "", "")[:6]
+        level, kind, owner, name, descriptor, value = (*words, "")[:6]
         yield Addition(number, int(level), kind, owner, name, descriptor, value)
 
 
 @once
-def check_additions() -> int:
-    """How many additions there are; `CheckError` names each that the listing does not bear out."""
+def check_additions() -> None:
+    """`CheckError` names each addition that the listing does not bear out."""
     fetch_npm()
-    found = list(additions())
     wrong = [
-        f"{ADDITIONS.name}:{each.line}: {problem}" for each in found if (problem := untrue(each))
+        f"{ADDITIONS.name}:{each.line}: {problem}"
+        for each in additions()
+        if (problem := untrue(each))
     ]
     if wrong:
-        fail("framework-additions.txt is not what Android's API is", wrong)
-    return len(found)
+        fail(f"{ADDITIONS.name} is not what Android's API is", wrong)
 
 
 def untrue(addition: Addition) -> str | None:
     """What an addition says wrongly, None where the listing bears it out."""
-    if addition.kind in CLASSES:
-        level = listing.class_level(addition.owner)
-        what = addition.owner
-    else:
-        level = listing.member_level(addition.owner, addition.name, addition.descriptor)
-        what = f"{addition.owner}.{addition.name}{addition.descriptor}"
+    level = listing.member_level(addition.owner, addition.name, addition.descriptor)
+    what = f"{addition.owner}.{addition.name}{addition.descriptor}"
     if level is None:
         return f"Android has no {what}"
     if level != addition.level:
         return f"{what} came with API {level}, not {addition.level}"
     value = listing.constant(addition.owner, addition.name)
-    if addition.kind == "constant" and value is not None and value.strip('"') != addition.value:
+    if addition.kind == "constant" and value not in (None, addition.value):
         return f"{what} is {value}, not {addition.value}"
     return None

@@ -7,17 +7,16 @@ and since when, and not whether it is used well.
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from steps.class_files import descriptor_types, dotted
 from steps.parts import fetch_npm
-from steps.workshop import PARTS, CheckError
+from steps.workshop import PARTS, CheckError, once
 
 OLDEST = 21
-FILE = PARTS / "npm/node_modules/@nativescript/types-android/lib/android"
-NAME = "android-platform-21-37-merged.d.ts"
+FOLDER = PARTS / "npm/node_modules/@nativescript/types-android/lib/android"
+FILE = FOLDER / "android-platform-21-37-merged.d.ts"
 
 OPENING = re.compile(
     r"(?:declare|export) (?P<kind>module|(?:abstract )?class) (?P<name>\w+)[^{]*\{\s*$"
@@ -41,14 +40,14 @@ class Listed:
     fields: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-@functools.cache
+@once
 def listing() -> dict[str, Listed]:
     """Every class by its name with dots (`android.os.PowerManager.WakeLock`)."""
     fetch_npm()
     classes: dict[str, Listed] = {}
     scopes: list[tuple[str, Listed | None]] = []
-    pending, comment, skip = OLDEST, False, 0
-    for raw in (FILE / NAME).read_text().splitlines():
+    pending, comment, skip = OLDEST, False, False
+    for raw in FILE.read_text().splitlines():
         line = raw.strip()
         if line.startswith("/**") or comment:
             comment = "*/" not in line
@@ -56,7 +55,7 @@ def listing() -> dict[str, Listed]:
                 pending = int(since[1])
             continue
         if skip:
-            skip = 0 if line.startswith("})") else skip
+            skip = not line.startswith("})")
             continue
         if opening := OPENING.match(line):
             name = ".".join([scope for scope, _ in scopes[-1:]] + [opening["name"]])
@@ -70,7 +69,7 @@ def listing() -> dict[str, Listed]:
         elif line == "}":
             scopes.pop()
         elif line.startswith("public constructor(implementation: {"):
-            skip = 1
+            skip = True
         elif scopes and (owner := scopes[-1][1]) is not None:
             add(owner, line, pending)
         pending = OLDEST
@@ -91,9 +90,13 @@ def add(owner: Listed, line: str, since: int) -> None:
 
 def supertypes(line: str) -> list[str]:
     """The names that a class extends and implements, without their type arguments."""
-    plain = erased(line)
-    found = (match["names"].split(",") for match in SUPERTYPES.finditer(plain))
-    return [name.strip() for names in found for name in names if name.strip()]
+    found = (type_names(match["names"]) for match in SUPERTYPES.finditer(erased(line)))
+    return [name for names in found for name in names]
+
+
+def type_names(text: str) -> list[str]:
+    """The types of a list, without their type arguments."""
+    return [name.strip() for name in erased(text).split(",") if name.strip()]
 
 
 def erased(text: str) -> str:
@@ -112,12 +115,6 @@ def parameter_types(text: str) -> list[str]:
     return [part.replace("| null", "").strip() for part in parts]
 
 
-def descriptor_types(descriptor: str) -> Iterator[str]:
-    """The parameters of a method descriptor: `(I[J)V` gives `I`, `[J`."""
-    inside = descriptor[1 : descriptor.index(")")]
-    return (match[0] for match in re.finditer(r"\[*(?:[ZBCSIJFD]|L[^;]*;)", inside))
-
-
 def fits(jvm: str, listed: str) -> bool:
     """Whether a parameter of a descriptor can be the one that the listing writes as `listed`."""
     if jvm in NUMBERS:
@@ -129,10 +126,6 @@ def fits(jvm: str, listed: str) -> bool:
     if listed == "string":
         return jvm in ("Ljava/lang/String;", "Ljava/lang/CharSequence;")
     return "." not in listed or listed == dotted(jvm[1:-1])
-
-
-def dotted(name: str) -> str:
-    return name.replace("/", ".").replace("$", ".")
 
 
 def class_level(name: str) -> int | None:
@@ -148,13 +141,12 @@ def member_level(owner: str, name: str, descriptor: str) -> int | None:
         return None
     if not descriptor.startswith("("):
         return found.fields[name][1] if name in found.fields else None
-    wanted = list(descriptor_types(descriptor))
+    wanted = descriptor_types(descriptor)
     overloads = found.methods.get("constructor" if name == "<init>" else name, [])
     return min((since for types, since in overloads if same(wanted, types)), default=None)
 
 
-def same(wanted: list[str], types: Iterable[str]) -> bool:
-    listed = list(types)
+def same(wanted: list[str], listed: list[str]) -> bool:
     return len(wanted) == len(listed) and all(map(fits, wanted, listed))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from steps.framework import android_jar, min_sdk, setting, text_setting
+from steps.framework import android_jar, setting
 from steps.parts import debian, native
 from steps.workshop import APP, NotVerifiedError, empty_folder, fail, once, sources
 
@@ -36,10 +36,10 @@ def link() -> tuple[Path, Path]:
         "aapt2",
         "link",
         *("-o", package, "-I", framework_resources(), "--manifest", manifest(work)),
-        *("--min-sdk-version", str(min_sdk())),
-        *("--target-sdk-version", str(setting("targetSdk"))),
-        *("--version-code", str(setting("versionCode"))),
-        *("--version-name", text_setting("versionName")),
+        *("--min-sdk-version", setting("minSdk")),
+        *("--target-sdk-version", setting("targetSdk")),
+        *("--version-code", setting("versionCode")),
+        *("--version-name", setting("versionName")),
         *("-A", MAIN / "assets", "-0", "tflite"),
         *("--java", generated, "--warn-manifest-validation"),
         compiled,
@@ -70,7 +70,7 @@ def framework_resources() -> Path:
 
 def named_classes() -> Iterator[tuple[Path, str]]:
     """The classes that the manifest and the layouts name, and where."""
-    package = text_setting("namespace")
+    package = setting("namespace")
     path = MAIN / "AndroidManifest.xml"
     for element in ElementTree.parse(path).iter():
         name = element.get(f"{ANDROID}name", "")
@@ -89,8 +89,8 @@ def manifest(work: Path) -> Path:
     library's element is gone.
     """
     text = REMOVED.sub("", (MAIN / "AndroidManifest.xml").read_text())
-    package = text_setting("namespace")
-    text = text.replace("${applicationId}", text_setting("applicationId"))
+    package = setting("namespace")
+    text = text.replace("${applicationId}", setting("applicationId"))
     text = re.sub(r"<manifest\b", f'<manifest package="{package}"', text, count=1)
     path = work / "AndroidManifest.xml"
     path.write_text(text)

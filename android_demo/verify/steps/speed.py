@@ -13,19 +13,20 @@ MAIN = "dev.mvpose.core.benchmark.MainKt"
 @once
 def measure() -> str:
     """The medians; the whole result lies in `speed.json` among the built files."""
-    libraries = [classes(), stdlib(), json_library()]
+    main = classes()
+    libraries = [main, stdlib(), json_library()]
     into = empty_folder("core-benchmark")
     kotlinc(
         sources(CORE / "src/benchmark/kotlin", ".kt"),
         into,
         libraries,
-        *("-no-stdlib", "-Werror", f"-Xfriend-paths={libraries[0]}"),
+        *("-Werror", f"-Xfriend-paths={main}"),
         what="core's benchmark",
     )
     said = run(["java", "-cp", classpath([into, *libraries]), MAIN], on_failure="it stopped")
-    result = BUILD / "speed.json"
-    result.write_text(json.dumps({"kind": "kotlin", **json.loads(said)}, indent=1) + "\n")
     found = json.loads(said)
+    result = BUILD / "speed.json"
+    result.write_text(json.dumps({"kind": "kotlin", **found}, indent=1) + "\n")
     names = ("crop", "decode_track_smooth", "together")
     parts = (f"{name.replace('_', ' + ')} {found[name]['median_ms']:.2f} ms" for name in names)
-    return f"{', '.join(parts)} (medians; {result})"
+    return f"{', '.join(parts)} (medians of {found['rounds']} rounds; {result})"

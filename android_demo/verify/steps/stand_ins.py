@@ -17,13 +17,17 @@ from steps.class_files import (
     ENUM,
     FINAL,
     INTERFACE,
+    PUBLIC,
     STATIC,
     ClassFile,
     Member,
     declarations,
+    descriptor_types,
+    dotted,
 )
 from steps.core import stdlib
 from steps.framework import everything
+from steps.listing import type_names
 from steps.workshop import (
     KOTLIN,
     VERIFY,
@@ -71,15 +75,11 @@ class Documented:
 def classes() -> Path:
     """The stand-ins' compiled classes."""
     kotlin, java = sources(FOLDER, ".kt"), sources(FOLDER, ".java")
-    if not kotlin and not java:
-        raise CheckError(f"{FOLDER} holds no stand-ins")
     libraries = [stdlib(), KOTLIN / "annotations-13.0.jar", everything()]
     into = empty_folder("stand-ins")
-    if kotlin:
-        options = ("-no-jdk", "-no-stdlib", "-java-parameters", "-nowarn")
-        kotlinc([*kotlin, *java], into, libraries, *options, what="the stand-ins")
-    if java:
-        javac(java, into, [everything(), into, *libraries], what="the stand-ins")
+    options = ("-no-jdk", "-java-parameters", "-nowarn")
+    kotlinc([*kotlin, *java], into, libraries, *options, what="the stand-ins")
+    javac(java, into, [into, *libraries], what="the stand-ins")
     return into
 
 
@@ -91,27 +91,27 @@ def check() -> str:
     wrong: list[str] = []
     count = 0
     for name, found in sorted(compiled.items()):
-        dotted = name.replace("/", ".").replace("$", ".")
-        if dotted.endswith((".Companion", ".DefaultImpls")) or not found.access & 1:
+        shown = dotted(name)
+        if shown.endswith((".Companion", ".DefaultImpls")) or not found.access & PUBLIC:
             continue
-        known = documented.get(dotted)
+        known = documented.get(shown)
         if known is None:
-            wrong.append(f"{dotted} is not documented")
+            wrong.append(f"{shown} is not documented")
             continue
         if known.is_kotlin:
-            said = set(as_kotlin.get(dotted, ()))
+            said = set(as_kotlin.get(shown, ()))
             if not said:
-                wrong.append(f"{dotted} is Kotlin in its library and Java here")
+                wrong.append(f"{shown} is Kotlin in its library and Java here")
                 continue
         else:
             said = set(java_declarations(found, compiled))
         heading, members = split_heading(said)
-        wrong += [f"{dotted}: {problem}" for problem in untrue_heading(heading, known)]
+        wrong += [f"{shown}: {problem}" for problem in untrue_heading(heading, known)]
         allowed = set(map(plain, known.members | inherited(known, documented)))
         count += len(members)
         for member in sorted(members):
             if plain(member) not in allowed:
-                wrong.append(f"{dotted} has no documented '{member}'")
+                wrong.append(f"{shown} has no documented '{member}'")
     if wrong:
         fail(f"stand-ins that are not what {DOCUMENTED.name} has", wrong)
     return f"{count} members of {len(compiled)} classes"
@@ -130,21 +130,12 @@ def read_documented() -> dict[str, Documented]:
         elif line.startswith("  ") and current is not None:
             current.members.add(line.strip())
         elif heading := HEADING.fullmatch(line):
-            supertypes = {erased(name) for name in split_types(heading["supertypes"] or "")}
+            supertypes = set(type_names(heading["supertypes"] or ""))
             current = Documented(language == "kotlin", heading["kind"], supertypes)
             found[f"{package}.{heading['name']}"] = current
         else:
             raise CheckError(f"{DOCUMENTED.name}:{number}: not a class and not a member: {line}")
     return found
-
-
-def split_types(text: str) -> list[str]:
-    """Types separated by commas, those between < and > left whole."""
-    return [part.strip() for part in re.split(r",(?![^<]*>)", text) if part.strip()]
-
-
-def erased(text: str) -> str:
-    return text.partition("<")[0].strip()
 
 
 def kotlin_declarations(folder: Path) -> dict[str, list[str]]:
@@ -167,7 +158,7 @@ def untrue_heading(heading: str, known: Documented) -> Iterator[str]:
     kind, _, supertypes = heading.partition(" :")
     if kind != known.kind:
         yield f"is documented as {known.kind}, not {kind}"
-    for name in map(erased, split_types(supertypes)):
+    for name in type_names(supertypes):
         if name not in known.supertypes:
             yield f"does not extend {name}"
 
@@ -220,15 +211,14 @@ def java_member(member: Member) -> str:
     if not member.is_method:
         value = "" if member.constant == "null" else f" = {member.constant}"
         return f"{static}field {java_type(member.descriptor)} {member.name}{value}"
-    parameters, _, result = member.descriptor[1:].partition(")")
-    types = re.findall(r"\[*(?:[ZBCSIJFD]|L[^;]*;)", parameters)
+    types = descriptor_types(member.descriptor)
     marks = member.nullability[1:].ljust(len(types), ".")
     words = ", ".join(
         java_type(each) + nullable(mark) for each, mark in zip(types, marks, strict=True)
     )
     if member.name == "<init>":
         return f"new({words})"
-    returned = java_type(result) + nullable(member.nullability[:1])
+    returned = java_type(member.descriptor.partition(")")[2]) + nullable(member.nullability[:1])
     return f"{static}method {returned} {member.name}({words})"
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
@@ -113,15 +113,24 @@ def sources(folder: Path, *suffixes: str) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
 
 
-def kotlinc(files: list[Path], into: Path, libraries: list[Path], *options: str, what: str) -> str:
+def table(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The words of a file's lines, and each line's number; # begins a comment."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if words := line.partition("#")[0].split():
+            yield number, words
+
+
+def kotlinc(files: list[Path], into: Path, libraries: list[Path], *options: str, what: str) -> None:
     """Compile Kotlin for Java 8 class files (what dx takes, and what Android 6 runs)."""
-    return run(
+    if not files:
+        raise CheckError(f"{what}: there is no Kotlin")
+    run(
         [
             *JAVA,
             *("-cp", KOTLIN / "kotlin-compiler.jar"),
             "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
             *("-kotlin-home", KOTLIN.parent),
-            *("-jvm-target", "1.8"),
+            *("-jvm-target", "1.8", "-no-stdlib"),
             *("-cp", classpath(libraries)),
             *("-d", into),
             *options,

@@ -10,7 +10,7 @@ enum class Accelerator { CPU, GPU, NPU }
  * @property taken operators
  * @property outOf operators there were when it was its turn
  */
-data class Delegation(val name: String, val taken: Int, val outOf: Int) {
+private class Delegation(val name: String, val taken: Int, val outOf: Int) {
     val accelerator: Accelerator
         get() =
             when {

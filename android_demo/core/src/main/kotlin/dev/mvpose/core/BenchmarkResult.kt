@@ -88,7 +88,7 @@ class BenchmarkResult(
             .put("marks", JSONArray(if (settled) marks else marks + "warming up did not settle"))
             .put("timing", timing())
             .put("stages", stages())
-            .put("samples_ms", numbers(inferenceMs))
+            .put("samples_ms", JSONArray(inferenceMs.toList()))
             .put("device_facts", JSONObject(deviceFacts))
 
     /** Of inference alone; of one file there is no ratio. */
@@ -127,10 +127,4 @@ class BenchmarkResult(
 
     private fun median(timesMs: DoubleArray): Double =
         percentile(timesMs.sortedArray(), timesMs.size, 0.5)
-
-    private fun numbers(values: DoubleArray): JSONArray {
-        val found = JSONArray()
-        for (value in values) found.put(value)
-        return found
-    }
 }

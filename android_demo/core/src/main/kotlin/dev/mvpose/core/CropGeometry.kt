@@ -28,6 +28,9 @@ object CropGeometry {
         into.set(scaleX, 0.0, x0, 0.0, scaleY, y0)
     }
 
+    fun uprightMatrix(frame: Frame, into: Affine) =
+        uprightMatrix(frame.width, frame.height, frame.rotationDegrees, into)
+
     /** The matrix [into] from a buffer's pixels to those of the upright picture. */
     fun uprightMatrix(width: Int, height: Int, rotationDegrees: Int, into: Affine) {
         val right = width - 1.0

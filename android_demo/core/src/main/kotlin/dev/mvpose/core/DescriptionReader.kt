@@ -27,13 +27,9 @@ internal object DescriptionReader {
                     "app, or export the model with its mvpose",
             )
         }
-        return try {
+        return readOr(::damaged) {
             require(version == SCHEMA) { "schema version $version" }
             describe(found)
-        } catch (error: JSONException) {
-            throw damaged(error)
-        } catch (error: IllegalArgumentException) {
-            throw damaged(error)
         }
     }
 
@@ -139,8 +135,7 @@ internal object DescriptionReader {
         )
 
     private fun skeleton(json: JSONObject): Skeleton {
-        val names = json.getJSONArray("keypoints")
-        val keypoints = List(names.length()) { names.getString(it) }
+        val keypoints = json.getJSONArray("keypoints").strings()
         return Skeleton(
             keypoints,
             pairs(json.getJSONArray("flip_pairs"), keypoints.size),

@@ -11,7 +11,9 @@ internal class DetectionRows(private val adapter: DetectorAdapter, outputs: List
     private val rowStep: Int
     private val columnStep: Int
     private val corners = adapter.columns.contains("x1")
-    private val places = (if (corners) CORNERS else CENTRES).map { adapter.columns.indexOf(it) }
+    private val places =
+        (if (corners) DetectorAdapter.CORNERS else DetectorAdapter.CENTRES)
+            .map { adapter.columns.indexOf(it) }
     private val scorePlace = adapter.columns.indexOf("score")
     private val scaleX = if (adapter.inFractions) adapter.inputWidth.toDouble() else 1.0
     private val scaleY = if (adapter.inFractions) adapter.inputHeight.toDouble() else 1.0
@@ -50,9 +52,4 @@ internal class DetectionRows(private val adapter: DetectorAdapter, outputs: List
 
     private fun value(row: Int, column: Int): Double =
         boxes[row * rowStep + column * columnStep].toDouble()
-
-    private companion object {
-        val CORNERS = listOf("x1", "y1", "x2", "y2")
-        val CENTRES = listOf("cx", "cy", "w", "h")
-    }
 }

@@ -1,7 +1,6 @@
 package dev.mvpose.core
 
 import org.json.JSONArray
-import org.json.JSONException
 import org.json.JSONObject
 
 /**
@@ -27,11 +26,15 @@ class DetectorAdapter private constructor(json: JSONObject) {
     val name: String = json.getString("name")
     val inputWidth: Int
     val inputHeight: Int
+
+    /** Number of values in the input. */
+    val inputSize: Int
+        get() = inputWidth * inputHeight * Cropper.CHANNELS
     val channelsFirst: Boolean
     val bgr: Boolean
     val mean: FloatArray
     val std: FloatArray
-    val columns: List<String> = strings(json.getJSONArray("columns"))
+    val columns: List<String> = json.getJSONArray("columns").strings()
     val inFractions: Boolean = json.choice("unit", Unit.PX) == Unit.FRACTION
     val columnsFirst: Boolean = json.optBoolean("columns_first")
     val person: Int = json.optInt("person", 0)
@@ -87,8 +90,8 @@ class DetectorAdapter private constructor(json: JSONObject) {
 
     companion object {
         private val TENSORS = listOf("boxes", "scores", "classes")
-        private val CORNERS = listOf("x1", "y1", "x2", "y2")
-        private val CENTRES = listOf("cx", "cy", "w", "h")
+        internal val CORNERS = listOf("x1", "y1", "x2", "y2")
+        internal val CENTRES = listOf("cx", "cy", "w", "h")
 
         /**
          * Read an adapter.
@@ -96,21 +99,12 @@ class DetectorAdapter private constructor(json: JSONObject) {
          * @throws UnusableDetector it is none, or a field is missing or out of range
          */
         fun parse(text: String): DetectorAdapter =
-            try {
-                DetectorAdapter(JSONObject(text))
-            } catch (error: JSONException) {
-                throw unusable(error)
-            } catch (error: IllegalArgumentException) {
-                throw unusable(error)
-            }
+            readOr(::unusable) { DetectorAdapter(JSONObject(text)) }
 
         private fun unusable(error: Exception) =
             UnusableDetector(
                 "not an adapter of a detector: ${error.message}; see docs/peers.md",
             )
-
-        private fun strings(json: JSONArray): List<String> =
-            List(json.length()) { json.getString(it) }
 
         private fun channels(json: JSONArray?, usual: Float): FloatArray =
             FloatArray(Cropper.CHANNELS) { json?.getDouble(it)?.toFloat() ?: usual }

@@ -1,5 +1,6 @@
 package dev.mvpose.core
 
+import org.json.JSONArray
 import org.json.JSONObject
 import kotlin.enums.enumEntries
 
@@ -14,3 +15,5 @@ internal inline fun <reified E : Enum<E>> JSONObject.choice(field: String, usual
         "$field is $word, not one of ${enumEntries<E>().joinToString { it.name.lowercase() }}"
     }
 }
+
+internal fun JSONArray.strings(): List<String> = List(length()) { getString(it) }

@@ -12,7 +12,7 @@ class Letterbox(private val adapter: DetectorAdapter) {
     private val cropper = Cropper(adapter.inputWidth, adapter.inputHeight)
     private val bufferToInput = Affine()
     private val uprightToInput = Affine()
-    private val pixels = FloatArray(adapter.inputWidth * adapter.inputHeight * Cropper.CHANNELS)
+    private val pixels = FloatArray(adapter.inputSize)
 
     /** Place pictures of this size, so that every edge lies on a whole pixel of the input. */
     fun set(imageWidth: Int, imageHeight: Int) {
@@ -52,12 +52,7 @@ class Letterbox(private val adapter: DetectorAdapter) {
             matrix.yy,
             matrix.mapY(0.5, 0.5) - 0.5,
         )
-        CropGeometry.uprightMatrix(
-            frame.width,
-            frame.height,
-            frame.rotationDegrees,
-            bufferToInput,
-        )
+        CropGeometry.uprightMatrix(frame, bufferToInput)
         bufferToInput.setProduct(uprightToInput, bufferToInput)
         cropper.crop(frame, bufferToInput, pixels, adapter.fill)
         normalise(into)

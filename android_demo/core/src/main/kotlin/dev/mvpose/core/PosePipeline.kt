@@ -39,12 +39,7 @@ class PosePipeline(val description: ModelDescription) {
     /** Cut the network's input [into] (height, width, 3), RGB 0..255, out of [frame]. */
     fun prepare(frame: Frame, into: FloatArray) {
         val box = tracker.boxFor(frame.uprightWidth, frame.uprightHeight)
-        CropGeometry.uprightMatrix(
-            frame.width,
-            frame.height,
-            frame.rotationDegrees,
-            bufferToUpright,
-        )
+        CropGeometry.uprightMatrix(frame, bufferToUpright)
         CropGeometry.cropMatrix(
             box,
             cropper.width,

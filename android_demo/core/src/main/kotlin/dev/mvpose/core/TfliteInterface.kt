@@ -45,12 +45,8 @@ class TfliteInterface private constructor(
     companion object {
         /** @throws UnusableModel it is no `.tflite` file */
         fun read(file: ByteBuffer): TfliteInterface =
-            try {
+            readOr(::damaged) {
                 read(Table.root(file.duplicate().order(ByteOrder.LITTLE_ENDIAN)))
-            } catch (problem: IndexOutOfBoundsException) {
-                throw damaged(problem)
-            } catch (problem: IllegalArgumentException) {
-                throw damaged(problem)
             }
 
         private fun damaged(problem: Exception) =

@@ -4,6 +4,7 @@ import android.content.Context
 import android.content.Intent
 import androidx.core.content.FileProvider
 import dev.mvpose.core.BenchmarkResult
+import dev.mvpose.demo.model.ModelEntry
 import java.io.File
 import java.io.IOException
 
@@ -14,7 +15,7 @@ import java.io.IOException
  */
 internal fun shareResult(context: Context, result: BenchmarkResult) {
     val folder = File(context.cacheDir, "results").apply { mkdirs() }
-    val file = File(folder, result.file.name.removeSuffix(".tflite") + ".benchmark.json")
+    val file = File(folder, result.file.name.removeSuffix(ModelEntry.SUFFIX) + ".benchmark.json")
     file.writeText(result.toJson())
     val uri = FileProvider.getUriForFile(context, "${context.packageName}.results", file)
     val send =

@@ -58,8 +58,7 @@ internal class MediaRun(
     /** Several looks, because each moves the box to the person found by the one before. */
     private fun look(photo: Photo) {
         if (cancelled) return
-        picture.set(photo.bitmap, photo.rotationDegrees)
-        main.post { show(photo.bitmap, photo.rotationDegrees) }
+        take(photo.bitmap, photo.rotationDegrees)
         repeat(LOOKS) {
             if (engine.look(picture.frame, mirror = false)) engine.find(it * LOOK_APART_NS)
         }
@@ -85,11 +84,15 @@ internal class MediaRun(
             }
             return closeVideo()
         }
-        picture.set(bitmap, 0)
-        main.post { show(bitmap, 0) }
+        take(bitmap, 0)
         if (engine.look(picture.frame, mirror = false)) engine.find(videoUs * NS_PER_US)
         videoUs += STEP_US
         engine.executor.execute(::step)
+    }
+
+    private fun take(bitmap: Bitmap, rotationDegrees: Int) {
+        picture.set(bitmap, rotationDegrees)
+        main.post { show(bitmap, rotationDegrees) }
     }
 
     private fun closeVideo() {

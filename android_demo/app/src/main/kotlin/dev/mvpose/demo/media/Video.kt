@@ -34,14 +34,11 @@ internal class Video private constructor(
                 retriever.setDataSource(context, uri)
                 val duration =
                     retriever.extractMetadata(MediaMetadataRetriever.METADATA_KEY_DURATION)
-                val milliseconds = duration?.toLongOrNull() ?: throw UndecodableVideo("no length")
+                val milliseconds = requireNotNull(duration?.toLongOrNull()) { "no length" }
                 return Video(retriever, milliseconds * US_PER_MS)
             } catch (refused: RuntimeException) {
                 retriever.release()
                 throw UndecodableVideo(refused.line)
-            } catch (unknown: UndecodableVideo) {
-                retriever.release()
-                throw unknown
             }
         }
     }

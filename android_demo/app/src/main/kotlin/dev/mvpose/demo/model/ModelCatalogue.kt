@@ -19,7 +19,7 @@ fun modelCatalogue(context: Context): List<ModelEntry> =
         .map { entry(context, it) }
 
 private fun entry(context: Context, name: String): ModelEntry {
-    val path = "${ModelEntry.FOLDER}/$name"
+    val path = ModelEntry.path(name)
     val text =
         try {
             context.assets.text("$path.json")

@@ -12,10 +12,12 @@ import dev.mvpose.core.ModelDescription
 class ModelEntry(val name: String, val description: ModelDescription?, val problem: String?) {
     /** Among the assets. */
     val path: String
-        get() = "$FOLDER/$name"
+        get() = path(name)
 
     companion object {
         const val FOLDER = "models"
         const val SUFFIX = ".tflite"
+
+        fun path(name: String) = "$FOLDER/$name"
     }
 }

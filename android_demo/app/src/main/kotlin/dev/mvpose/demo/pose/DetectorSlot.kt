@@ -33,7 +33,7 @@ internal class DetectorSlot private constructor(
 
     private val letterbox = Letterbox(adapter)
     private val reader = DetectionReader(adapter)
-    private val input = FloatArray(adapter.inputWidth * adapter.inputHeight * CHANNELS)
+    private val input = FloatArray(adapter.inputSize)
     private var imageWidth = 0
     private var imageHeight = 0
 
@@ -64,7 +64,6 @@ internal class DetectorSlot private constructor(
         private const val FOLDER = "detector"
         private const val FILE = "detector.tflite"
         private const val ADAPTER = "detector.json"
-        private const val CHANNELS = 3
 
         /**
          * Start the detector; null where the app has none.
@@ -78,12 +77,11 @@ internal class DetectorSlot private constructor(
             val adapter = DetectorAdapter.parse(context.assets.text("$FOLDER/$ADAPTER"))
             val file = TfliteInterface.read(context.assets.map("$FOLDER/$FILE"))
             val ports = adapter.places(file.outputs.map { it.name }).map { file.outputs[it] }
-            val size = adapter.inputWidth * adapter.inputHeight * CHANNELS
-            check(file.inputs, size)
+            check(file.inputs, adapter.inputSize)
             ports.forEach(::check)
             val trial =
                 tryAccelerator(context, "$FOLDER/$FILE", Accelerator.CPU) {
-                    it.write(FloatArray(size))
+                    it.write(FloatArray(adapter.inputSize))
                     it.run()
                 }
             val network = trial.network ?: throw UnusableDetector(trial.attempt.reason)

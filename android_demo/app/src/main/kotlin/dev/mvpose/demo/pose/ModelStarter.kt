@@ -19,11 +19,10 @@ internal class ModelStarter(private val context: Context, private val marker: Tr
     fun start(entry: ModelEntry, asked: Accelerator): Started {
         val description = checkNotNull(entry.description) { "an unusable model was chosen" }
         val io = NetworkIo(description)
-        val trial = attempt(entry, asked, io)
-        if (trial.network != null || asked == Accelerator.CPU) {
-            return started(entry, description, trial.attempt, trial, io)
-        }
-        return started(entry, description, trial.attempt, attempt(entry, Accelerator.CPU, io), io)
+        val first = attempt(entry, asked, io)
+        val done = first.network != null || asked == Accelerator.CPU
+        val last = if (done) first else attempt(entry, Accelerator.CPU, io)
+        return started(entry, description, first.attempt, last, io)
     }
 
     /** After [broken] failed while running. */

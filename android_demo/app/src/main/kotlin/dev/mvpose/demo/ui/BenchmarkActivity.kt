@@ -54,7 +54,8 @@ class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
         setMeasuring(true)
         val count = runs.selectedItem.toString().toInt()
         poses.withRunner { runner ->
-            val ending = if (runner == null) Ending(null, null) else run(runner, count)
+            val ending =
+                runner?.let { run(it, count) } ?: Ending(getString(R.string.not_running))
             runOnUiThread { end(ending) }
         }
     }
@@ -63,32 +64,27 @@ class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
     private fun run(runner: PoseRunner, count: Int): Ending {
         val measured = BenchmarkRun(this, runner, count, { tell(it, count) }, { cancelled })
         return try {
-            Ending(runner, measured.measure())
+            measured.measure()?.let { Ending(resultText(this, it), it) }
+                ?: Ending(getString(R.string.stopped))
         } catch (failure: Exception) {
             // Whatever a driver throws ends this run, not the app.
-            Ending(runner, null, failure.line)
+            Ending(failure.line)
         } finally {
             runner.reset()
         }
     }
 
     private fun tell(done: Int, count: Int) {
-        if (done == 0) runOnUiThread { text.setText(R.string.warming) }
-        if (done == 0 || done % PROGRESS_EVERY != 0) return
-        runOnUiThread { text.text = getString(R.string.measuring, done, count) }
+        if (done % PROGRESS_EVERY != 0) return
+        val line = if (done == 0) R.string.warming else R.string.measuring
+        runOnUiThread { text.text = getString(line, done, count) }
     }
 
     private fun end(ending: Ending) {
         setMeasuring(false)
         result = ending.result
         share.isEnabled = ending.result != null
-        text.text =
-            when {
-                ending.runner == null -> getString(R.string.not_running)
-                ending.failure != null -> ending.failure
-                ending.result == null -> getString(R.string.stopped)
-                else -> resultText(this, ending.result)
-            }
+        text.text = ending.text
     }
 
     private fun setMeasuring(value: Boolean) {
@@ -105,11 +101,7 @@ class BenchmarkActivity : PoseActivity(R.layout.benchmark) {
         }
     }
 
-    private class Ending(
-        val runner: PoseRunner?,
-        val result: BenchmarkResult?,
-        val failure: String? = null,
-    )
+    private class Ending(val text: String, val result: BenchmarkResult? = null)
 
     private companion object {
         const val PROGRESS_EVERY = 10

@@ -5,7 +5,6 @@ import android.net.Uri
 import android.os.Bundle
 import android.view.View
 import androidx.activity.result.PickVisualMediaRequest
-import androidx.activity.result.contract.ActivityResultContracts
 import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia
 import dev.mvpose.demo.R
 import dev.mvpose.demo.media.MediaRun
@@ -18,7 +17,7 @@ class GalleryActivity : PoseActivity(R.layout.gallery) {
     private var picked: Uri? = null
 
     private val picker =
-        registerForActivityResult(ActivityResultContracts.PickVisualMedia()) { uri ->
+        registerForActivityResult(PickVisualMedia()) { uri ->
             tellSource(if (uri == null) getString(R.string.nothing_picked) else null)
             if (uri != null) {
                 stop()

@@ -41,7 +41,7 @@ internal class PosePainter(private val context: Context) {
 
     private fun limb(canvas: Canvas, sheet: PoseSheet, a: Int, b: Int, toView: Affine) {
         if (!seen(sheet, a) || !seen(sheet, b)) return
-        val colour = if (side(sheet, a) === side(sheet, b)) side(sheet, a) else middle
+        val colour = side(sheet, a).takeIf { it === side(sheet, b) } ?: middle
         canvas.drawLine(
             x(sheet, a, toView),
             y(sheet, a, toView),
