@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mvpose.artefact import Artefact, description
+from mvpose.artefact import Artefact
 from mvpose.cli import note
 from mvpose.errors import InputError
 from mvpose.files import check_new, sha256, staging
-from mvpose.live.usable import AGAIN, usable
+from mvpose.live.usable import AGAIN, usable_file
 
 PROJECT = Path("android_demo")
 MAIN = Path("app/src/main")
@@ -96,9 +96,7 @@ def check_runnable(path: Path) -> Artefact:
     """
     from mvpose.runtime.litert import file_tensors
 
-    if not path.is_file():
-        raise InputError(f"no such file: {path}", "check the path")
-    artefact = usable(description(path), path)
+    artefact = usable_file(path)
     if file_tensors(path) != (artefact.input, artefact.output):
         raise InputError(f"{path} has another input or output than its description says", AGAIN)
     return artefact

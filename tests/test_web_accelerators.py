@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from web_browser import Page, chromium, serving
+from web_browser import Page, chromium, found, serving
 
 from mvpose.estimate import estimate
 from mvpose.export.pipeline import Exported
@@ -58,14 +58,12 @@ def test_a_gpu_runs_floats_and_what_it_refuses_is_told(models: list[Path], tmp_p
         if "WebGPU" in page.text("why"):
             pytest.skip(f"NOT TESTED: this Chromium has no WebGPU: {page.text('why')}")
         assert page.text("runs") == "WebGPU"
-        page.give(picture)
-        page.wait("document.documentElement.dataset.source === 'picture'")
+        page.show(picture)
         document = page.saved()
         assert (document["protocol"]["device"], document["protocol"]["threads"]) == ("webgpu", 0)
-        (person,) = document["results"][0]["people"]
-        points = [(keypoint["x_px"], keypoint["y_px"]) for keypoint in person["keypoints"]]
-        poses = estimate(LiteRTRuntime(models[0]), image, np.array([person["box_xywh_px"]]))
-        assert np.median(np.abs(np.array(points) - poses.keypoints_px[0])) < 0.5
+        points, box = found(document)
+        poses = estimate(LiteRTRuntime(models[0]), image, box[None])
+        assert np.median(np.abs(points - poses.keypoints_px[0])) < 0.5
         page.choose("model", INT8)
         page.wait("document.getElementById('about').textContent.includes('static_')")
         assert page.text("runs").startswith("CPU, ")

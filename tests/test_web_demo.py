@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import small_export
 from numpy.typing import NDArray
-from web_browser import CAMERA_WH, PATIENCE_S, Drawn, Page
+from web_browser import CAMERA_WH, PATIENCE_S, Drawn, Page, found
 
 from mvpose.estimate import Poses, estimate
+from mvpose.export import pipeline
+from mvpose.export.conversion import conversions
 from mvpose.export.pipeline import Exported
 from mvpose.prediction import CONFIDENT, predict_image
 from mvpose.quantize.calibration import drawn_crops
+from mvpose.quantize.recipes import RECIPES
 from mvpose.runtime.litert import LiteRTRuntime
 from mvpose.runtime.load import load_float
 from mvpose.web_demo.parity import browser_heatmaps
@@ -33,10 +37,11 @@ def files(
     five: Path, exports: dict[str, Exported], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The shipped checkpoint, a file with other keypoints, and an untrained network in INT8."""
-    from web_models import export_float
-
     folder = tmp_path_factory.mktemp("files")
-    export_float(load_float(None), folder / FP32)
+    shipped = load_float(None)
+    with conversions(shipped.spec) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "PARITY_CROPS", 2)
+        small_export(shipped, made).export(RECIPES["fp32"], folder / FP32)
     for path in (five, exports["static_wi8_ai8"].path, exports["static_wi8_ai8_mixed"].path):
         (folder / path.name).hardlink_to(path)
     return folder
@@ -45,13 +50,6 @@ def files(
 @pytest.fixture(scope="module")
 def models(files: Path) -> list[Path]:
     return [files / name for name in SERVED]
-
-
-def found(document: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Keypoints (K, 2) and box (4,) of the one person in a result."""
-    (person,) = document["results"][0]["people"]
-    points = [(keypoint["x_px"], keypoint["y_px"]) for keypoint in person["keypoints"]]
-    return np.array(points), np.array(person["box_xywh_px"])
 
 
 def in_python(path: Path, image: NDArray[np.uint8], box: NDArray[np.float64]) -> Poses:
@@ -75,10 +73,10 @@ def settle(page: Page) -> None:
     last, shown = page.keypoints(), 0
     while time.monotonic() < deadline:
         shown = page.wait("window.shown >= arguments[0] && window.shown", shown + FEW_SHOWN)
-        found = page.keypoints()
-        if np.abs(np.subtract(found, last)).max() < 0.3:
+        now = page.keypoints()
+        if np.abs(np.subtract(now, last)).max() < 0.3:
             return
-        last = found
+        last = now
     raise AssertionError("the keypoints of a still picture never come to rest")
 
 
@@ -128,8 +126,7 @@ def test_the_camera_gives_the_keypoints_of_python(
 def test_a_picture_gives_what_mvpose_predict_gives(
     page: Page, files: Path, picture: Path, person: NDArray[np.uint8]
 ) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     document = page.saved()
     result = document["results"][0]
     assert (result["image"], result["width_px"], result["height_px"]) == (picture.name, *CAMERA_WH)
@@ -144,8 +141,7 @@ def test_a_picture_gives_what_mvpose_predict_gives(
 def test_another_model_looks_at_the_same_picture(
     page: Page, files: Path, picture: Path, person: NDArray[np.uint8], name: str
 ) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     page.choose("model", name)
     runtime = LiteRTRuntime(files / name)
     page.wait(
@@ -163,16 +159,12 @@ def test_another_model_looks_at_the_same_picture(
 
 
 def test_a_dragged_box_chooses_the_person(
-    page: Page,
-    files: Path,
-    picture: Path,
-    drawn: Drawn,
+    page: Page, files: Path, picture: Path, drawn: Drawn
 ) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     whole = found(page.saved())[1]
     canvas = page.browser.find_element("id", "stage")
     scale = canvas.size["width"] / CAMERA_WH[0]
@@ -219,8 +211,7 @@ def test_a_model_with_other_keypoints_is_taken_while_the_camera_runs(page: Page)
 
 
 def test_of_models_chosen_in_haste_the_last_one_runs(page: Page, picture: Path) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     page.browser.execute_script(
         "const list = document.getElementById('model');"
         "for (const value of ['2', '0', '3', '0', '1']) {"
@@ -246,8 +237,7 @@ def test_a_picture_takes_the_place_of_a_camera_that_has_not_started(
     page.ready()
     page.click("camera-first")
     page.wait("Boolean(window.allow)")
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     browser.execute_script("allow()")
     page.wait("window.stream?.getTracks().every(track => track.readyState === 'ended')")
     assert page.saved()["results"][0]["image"] == picture.name

@@ -1,5 +1,6 @@
 """LiteRT.js in the user's cache: fetched once, whole, or told why not."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +11,20 @@ from mvpose.errors import InputError
 from mvpose.web_demo import litertjs
 
 
+def put_parts(folder: Path) -> None:
+    for part in litertjs.PARTS:
+        path = folder / "@litertjs" / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("part")
+
+
 def test_another_folder_is_no_litertjs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no folder of LiteRT"):
         litertjs.find_litertjs(tmp_path)
 
 
 def test_a_given_litertjs_is_taken_as_it_is(tmp_path: Path) -> None:
-    for part in litertjs.PARTS:
-        path = tmp_path / "@litertjs" / part
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("part")
+    put_parts(tmp_path)
     assert litertjs.find_litertjs(tmp_path) == tmp_path / "@litertjs"
     assert litertjs.find_litertjs(tmp_path / "@litertjs") == tmp_path / "@litertjs"
 
@@ -36,7 +41,7 @@ def test_a_given_litertjs_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_failed_fetch(
     name: str, value: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name != "PATH" and not litertjs.shutil.which("npm"):
+    if name != "PATH" and not shutil.which("npm"):
         pytest.skip("NOT TESTED: needs npm")
     cache = tmp_path / "cache"
     monkeypatch.setattr(litertjs, "user_cache", lambda: cache)
@@ -70,14 +75,8 @@ def test_a_cache_that_cannot_be_written_is_told(
 def test_a_damaged_cache_is_fetched_again(
     part: str, break_part: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def put(folder: Path) -> None:
-        for name in litertjs.PARTS:
-            path = folder / "node_modules" / "@litertjs" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("part")
-
     monkeypatch.setattr(litertjs, "user_cache", lambda: tmp_path)
-    monkeypatch.setattr(litertjs, "_install", put)
+    monkeypatch.setattr(litertjs, "_install", lambda folder: put_parts(folder / "node_modules"))
     found = litertjs.find_litertjs()
     break_part(found / part)
     assert litertjs.find_litertjs() == found

@@ -110,8 +110,7 @@ def test_a_large_picture_is_shrunk_and_told(
 ) -> None:
     path = tmp_path / "large.png"
     Image.new("RGB", (width, height), "red").save(path)
-    page.give(path)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(path)
     result = page.saved()["results"][0]
     assert (result["width_px"], result["height_px"]) == expected
     assert "is large" in page.message

@@ -75,13 +75,12 @@ def test_an_unusable_model_is_told_and_the_last_one_stays(
 ) -> None:
     before = page.text("about")
     page.drop(unusable[name])
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert said in page.complaint
-    assert page.complaint.startswith(f"{unusable[name].name} cannot be run: ")
-    assert "\n" not in page.complaint
+    complaint = page.complains()
+    assert said in complaint
+    assert complaint.startswith(f"{unusable[name].name} cannot be run: ")
+    assert "\n" not in complaint
     assert page.text("about") == before
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     assert page.complaint == ""
 
 
@@ -113,8 +112,8 @@ def test_an_unusable_picture_is_told(
     path = tmp_path / name
     path.write_bytes(content)
     page.give(path)
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert said in page.complaint and name in page.complaint
+    complaint = page.complains()
+    assert said in complaint and name in complaint
 
 
 @pytest.mark.parametrize(
@@ -133,16 +132,14 @@ def test_an_unusable_picture_is_told(
 def test_a_model_that_stops_is_told_and_shows_nothing_old(
     page: Page, picture: Path, stop: str, said: str
 ) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
     page.browser.execute_async_script(
         "const [stop, done] = arguments; import('/runtime/litert.js').then(({ Engine }) => {"
         " Engine.prototype.run = async () => new Function(stop)() }).then(done)",
         stop,
     )
     page.give(picture)
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert said in page.complaint
+    assert said in page.complains()
     page.wait("document.documentElement.dataset.source === 'none'")
     assert not page.browser.find_element("id", "save").is_enabled()
     page.click("benchmark")
@@ -174,22 +171,17 @@ def test_a_camera_that_does_not_start_is_told(
     page = Page(browser, server.address, before)
     page.ready()
     page.click("camera-first")
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert said in page.complaint
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    assert said in page.complains()
+    page.show(picture)
     assert page.complaint == ""
 
 
-def test_without_a_camera_the_browser_itself_says_so(
-    server: DemoServer, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    with chromium(tmp_path_factory.mktemp("bare"), NO_GPU) as bare:
+def test_without_a_camera_the_browser_itself_says_so(server: DemoServer, tmp_path: Path) -> None:
+    with chromium(tmp_path, NO_GPU) as bare:
         page = Page(bare, server.address)
         page.ready()
         page.click("camera-first")
-        page.wait("document.getElementById('message').dataset.kind === 'error'")
-        assert "camera" in page.complaint
+        assert "camera" in page.complains()
 
 
 def test_a_lost_camera_is_told_and_its_last_picture_stays(browser: Any, server: DemoServer) -> None:
@@ -204,8 +196,7 @@ def test_a_lost_camera_is_told_and_its_last_picture_stays(browser: Any, server: 
     browser.execute_script(
         "const [track] = stream.getTracks(); track.stop(); track.dispatchEvent(new Event('ended'))"
     )
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert "went away" in page.complaint
+    assert "went away" in page.complains()
     assert page.saved()["results"][0]["image"] == "camera"
     page.click("camera")
     page.wait("document.documentElement.dataset.source === 'camera'")
@@ -234,11 +225,9 @@ def test_a_server_that_went_away_is_told(browser: Any, models: list[Path], pictu
         page.ready()
         before = page.text("about")
     page.choose("model", OTHER)
-    page.wait("document.getElementById('message').dataset.kind === 'error'")
-    assert "start mvpose-demo again" in page.complaint
+    assert "start mvpose-demo again" in page.complains()
     assert page.text("about") == before
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
+    page.show(picture)
 
 
 # the page itself
@@ -270,6 +259,7 @@ def test_everything_comes_from_this_machine(page: Page, server: DemoServer) -> N
     assert page.browser.execute_script("return crossOriginIsolated")
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("width_px", "height_px"),
     [
@@ -279,24 +269,13 @@ def test_everything_comes_from_this_machine(page: Page, server: DemoServer) -> N
         pytest.param(1280, 800, id="desktop"),
     ],
 )
-def test_the_picture_fits_the_screen(
-    page: Page, picture: Path, width_px: int, height_px: int
+def test_it_fits_and_can_be_used_by_all(
+    page: Page, picture: Path, width_px: int, height_px: int, theme: str
 ) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
-    view(page.browser, width_px, height_px=height_px)
+    page.show(picture)
+    view(page.browser, width_px, theme, height_px)
     shown = page.browser.find_element("css selector", ".screen").size
     assert 150 < shown["width"] <= width_px and 150 < shown["height"] <= height_px
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width_px", [390, 1280])
-def test_it_fits_and_can_be_used_by_all(
-    page: Page, picture: Path, width_px: int, theme: str
-) -> None:
-    page.give(picture)
-    page.wait("document.documentElement.dataset.source === 'picture'")
-    view(page.browser, width_px, theme)
     assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width_px
     controls = page.browser.execute_script(
         "return [...document.querySelectorAll('button, select, input, canvas')]"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from golden_vectors.store import Store
 from web_browser import PATIENCE_S, command, serving
 
 from mvpose.artefact import ENTRY
@@ -18,11 +19,8 @@ from mvpose.errors import InputError
 from mvpose.web_demo.models import find_models
 from mvpose.web_demo.server import IDLE_S, DemoServer
 
-GOLDEN = Path(__file__).parent / "golden" / "metadata.json"
 DESCRIPTION: str = next(
-    case["document"]
-    for case in json.loads(GOLDEN.read_text("utf-8"))["cases"]
-    if case["name"] == "as exported"
+    case["document"] for case in Store().read("metadata")["cases"] if case["name"] == "as exported"
 )
 
 
@@ -119,24 +117,23 @@ def test_nonsense_does_not_stop_it(server: DemoServer) -> None:
     assert ask(server, "/")[0] == 200
 
 
-def test_a_model_exported_again_is_sent_again(model: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.tflite"
-    copy.write_bytes(model.read_bytes())
+def test_a_model_exported_again_is_sent_again(tmp_path: Path) -> None:
+    copy = described(tmp_path / "copy.tflite")
+    changed = copy.read_bytes()[::-1]
     with serving([copy]) as started:
         _, before, _ = ask(started, "/models/0.tflite")
         again = tmp_path / "again"
-        again.write_bytes(model.read_bytes()[::-1])
+        again.write_bytes(changed)
         again.replace(copy)
         status, after, body = ask(
             started, "/models/0.tflite", headers={"If-None-Match": before["etag"]}
         )
-    assert (status, body) == (200, model.read_bytes()[::-1])
+    assert (status, body) == (200, changed)
     assert before["cache-control"] == after["cache-control"] == "no-cache"
 
 
-def test_a_removed_model_is_gone(model: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.tflite"
-    copy.write_bytes(model.read_bytes())
+def test_a_removed_model_is_gone(tmp_path: Path) -> None:
+    copy = described(tmp_path / "copy.tflite")
     with serving([copy]) as started:
         copy.unlink()
         assert ask(started, "/models/0.tflite")[0] == 410

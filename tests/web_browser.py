@@ -6,9 +6,8 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from mvpose.errors import InputError
 from mvpose.web_demo.chromium import chromium as open_chromium
 from mvpose.web_demo.litertjs import find_litertjs
-from mvpose.web_demo.server import DemoServer, page_table
+from mvpose.web_demo.server import DemoServer
+from mvpose.web_demo.server import serving as serve
 
 PATIENCE_S = 60
 HEARING = """
@@ -42,18 +42,9 @@ def litertjs() -> Path:
         pytest.skip(f"NOT TESTED: no LiteRT.js: {error}")
 
 
-@contextmanager
-def serving(models: Sequence[Path]) -> Iterator[DemoServer]:
+def serving(models: Sequence[Path]) -> AbstractContextManager[DemoServer]:
     """The demo's server with some files, on a free port."""
-    with DemoServer("127.0.0.1", 0) as server:
-        server.table = page_table(litertjs(), models)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serve(litertjs(), models)
 
 
 @contextmanager
@@ -96,15 +87,11 @@ class Page:
             before: a script that runs before the page's own.
         """
         self.browser = browser
-        self.downloads = Path(browser.capabilities["chrome"]["userDataDir"]).parent / "downloads"
-        script = ""
-        if before:
-            command = "Page.addScriptToEvaluateOnNewDocument"
-            script = browser.execute_cdp_cmd(command, {"source": before})["identifier"]
+        script = browser.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": before}
+        )
         browser.get(address)
-        if script:
-            command = "Page.removeScriptToEvaluateOnNewDocument"
-            browser.execute_cdp_cmd(command, {"identifier": script})
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
     def wait(self, condition: str, *arguments: object) -> Any:
         """Until a JavaScript expression is true; its value."""
@@ -144,6 +131,11 @@ class Page:
         )
         return str(found)
 
+    def complains(self) -> str:
+        """Wait for an error; what it says."""
+        self.wait("document.getElementById('message').dataset.kind === 'error'")
+        return self.complaint
+
     def choose(self, name: str, value: str) -> None:
         """Take an entry of a list, by its text."""
         from selenium.webdriver.support.ui import Select
@@ -153,6 +145,11 @@ class Page:
     def give(self, path: Path) -> None:
         """Hand the page a file."""
         self.browser.find_element("id", "file").send_keys(str(path))
+
+    def show(self, picture: Path) -> None:
+        """Hand the page a picture, and wait until its pose is found."""
+        self.give(picture)
+        self.wait("document.documentElement.dataset.source === 'picture'")
 
     def drop(self, path: Path) -> None:
         """Drop a file on the page."""
@@ -191,6 +188,13 @@ class Page:
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
 
+def found(document: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Keypoints (K, 2) and box (4,) of the one person in a result."""
+    (person,) = document["results"][0]["people"]
+    points = [(keypoint["x_px"], keypoint["y_px"]) for keypoint in person["keypoints"]]
+    return np.array(points), np.array(person["box_xywh_px"])
+
+
 def view(browser: Any, width_px: int, theme: str = "light", height_px: int = 900) -> None:
     """Another size and colour scheme of the window."""
     features = [{"name": "prefers-color-scheme", "value": theme}]
@@ -202,7 +206,7 @@ def view(browser: Any, width_px: int, theme: str = "light", height_px: int = 900
     )
 
 
-def write_y4m(path: Path, image: NDArray[np.uint8], frames: int = 2) -> NDArray[np.uint8]:
+def write_y4m(path: Path, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A still video for Chromium's fake camera.
 
     Args:
@@ -214,7 +218,7 @@ def write_y4m(path: Path, image: NDArray[np.uint8], frames: int = 2) -> NDArray[
     height, width = image.shape[:2]
     planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
     header = f"YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420\n".encode()
-    path.write_bytes(header + (b"FRAME\n" + planes.tobytes()) * frames)
+    path.write_bytes(header + (b"FRAME\n" + planes.tobytes()) * 2)
     return np.asarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420), np.uint8)
 
 

@@ -6,18 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from ai_edge_litert import schema_py_generated as schema
 from small_tflite import SmallModel
 
 from mvpose.artefact import Artefact, TensorInfo, append_artefact
-from mvpose.export import pipeline
-from mvpose.export.conversion import conversions
-from mvpose.export.pipeline import Exporter
-from mvpose.export.targets.tflite import TFLiteTarget
-from mvpose.quantize.calibration import drawn_calibration
-from mvpose.quantize.recipes import RECIPES
-from mvpose.runtime.torch_runtime import TorchRuntime
 from mvpose.spec import Preprocess, Skeleton
 from mvpose.zoo import zoo_spec
 
@@ -66,13 +58,3 @@ def write_five(path: Path) -> Path:
     artefact = Artefact(spec, "tflite", "NHWC", given, made, "fp32", "", {})
     append_artefact(write_bare(path), artefact)
     return path
-
-
-def export_float(reference: TorchRuntime, path: Path) -> None:
-    """Write a network's FP32 file."""
-    with conversions(reference.spec) as made:
-        target = TFLiteTarget(made, "float32")
-        exporter = Exporter(reference, [target], lambda: drawn_calibration(reference.spec, 8))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipeline, "PARITY_CROPS", 2)
-            exporter.export(RECIPES["fp32"], path)

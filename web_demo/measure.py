@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -46,14 +45,11 @@ def measure(
     from mvpose.files import sha256, write_json
     from mvpose.web_demo.litertjs import find_litertjs, version
     from mvpose.web_demo.models import check_model
-    from mvpose.web_demo.server import DemoServer, page_table
+    from mvpose.web_demo.server import serving
 
     check_model(model)
-    with DemoServer("127.0.0.1", 0) as server:
-        server.table = page_table(find_litertjs(), [model])
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(find_litertjs(), [model]) as server:
         found = [_load(server.address) for _ in range(rounds)]
-        server.shutdown()
     seconds = sorted(round(ready_s, 3) for ready_s, _ in found)
     result = {
         "kind": "web",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mvpose.artefact import description
 from mvpose.cli import note
 from mvpose.errors import InputError
 from mvpose.files import check_writable
-from mvpose.live.usable import usable
+from mvpose.live.usable import usable_file
 
 ELEMENTS = ("float32",)
 """LiteRT.js takes no INT8 input or output."""
@@ -59,11 +58,9 @@ def check_model(path: Path) -> None:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder", "name the .tflite files in it")
-    if not path.is_file():
-        raise InputError(f"no such file: {path}", "check the path")
-    if path.suffix != ".tflite":
+    if path.exists() and path.suffix != ".tflite":
         raise InputError(f"{path} is no .tflite file", "mvpose-export --target tflite makes them")
-    usable(description(path), path, ELEMENTS)
+    usable_file(path, ELEMENTS)
 
 
 def _usable_in(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import tempfile
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,7 +91,7 @@ def parity(
     from mvpose.web_demo.chromium import NO_GPU, chromium
     from mvpose.web_demo.litertjs import find_litertjs, version
     from mvpose.web_demo.models import check_model
-    from mvpose.web_demo.server import DemoServer, page_table
+    from mvpose.web_demo.server import serving
 
     if not models:
         raise InputError("no model is given", "name exported .tflite files")
@@ -102,12 +101,10 @@ def parity(
         check_model(path)
     rows = []
     with (
-        DemoServer("127.0.0.1", 0) as server,
+        serving(find_litertjs(), models) as server,
         tempfile.TemporaryDirectory() as folder,
         chromium(Path(folder), NO_GPU) as browser,
     ):
-        server.table = page_table(find_litertjs(), models)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         browser.get(server.address)
         browser_name = f"Chromium {browser.capabilities['browserVersion']}"
         for number, path in enumerate(models):
@@ -121,7 +118,6 @@ def parity(
             figures = {name: getattr(found, name) for name in FIGURES}
             print(f"{path.name}: {identical} of {crops} crops to the last bit")
             rows.append({**runtime.protocol, "identical": identical, **figures})
-        server.shutdown()
     if json:
         protocol = {"browser": browser_name, "litertjs": version(), "crops": crops, **machine()}
         write_json(json, {"kind": "web_parity", "protocol": protocol, "rows": rows})

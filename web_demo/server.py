@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -112,6 +114,24 @@ class DemoServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no error."""
+
+
+@contextmanager
+def serving(litertjs: Path, models: Sequence[Path]) -> Iterator[DemoServer]:
+    """The page with these files, on a free port of this machine, while the block runs.
+
+    Args:
+        litertjs, models: as for ``page_table``.
+    """
+    with DemoServer("127.0.0.1", 0) as server:
+        server.table = page_table(litertjs, models)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

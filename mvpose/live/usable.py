@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from mvpose.artefact import Artefact
+from mvpose.artefact import Artefact, description
 from mvpose.errors import InputError
 
 SCHEMA = Artefact.schema_version
 ELEMENTS = ("float32", "int8")
 """Of the tensors that the app on a phone reads and writes."""
+AGAIN = "export the model again: mvpose-export --target tflite --int8"
 
 Reason = Literal[
     "not_a_description",
@@ -37,6 +38,21 @@ class UnusableError(InputError):
         self.reason = reason
 
 
+def usable_file(path: Path, elements: tuple[str, ...] = ELEMENTS) -> Artefact:
+    """The description in a ``.tflite`` file that the demos can run.
+
+    Args:
+        path, elements: as for ``usable``.
+
+    Raises:
+        InputError: there is no such file.
+        UnusableError: they can't run it.
+    """
+    if not path.is_file():
+        raise InputError(f"no such file: {path}", "check the path")
+    return usable(description(path), path, elements)
+
+
 def usable(text: str | bytes, path: Path, elements: tuple[str, ...] = ELEMENTS) -> Artefact:
     """The description of a file that the demos can run.
 
@@ -60,9 +76,6 @@ def usable(text: str | bytes, path: Path, elements: tuple[str, ...] = ELEMENTS) 
         reason, what, hint = objection
         raise UnusableError(reason, f"{path} {what}", hint)
     return artefact
-
-
-AGAIN = "export the model again: mvpose-export --target tflite --int8"
 
 
 def _check_schema(text: str | bytes, path: Path) -> None:

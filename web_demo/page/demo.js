@@ -30,6 +30,7 @@ const acceleratorList = element("accelerator", HTMLSelectElement);
 const runs = element("runs", HTMLElement);
 const why = element("why", HTMLElement);
 const about = element("about", HTMLElement);
+const timed = element("benchmark-result", HTMLElement);
 
 const stage = new Stage(canvas, (box) => player.choose(box));
 const player = new Player(stage, showFound, (error) => {
@@ -116,14 +117,13 @@ async function load(model) {
     current = { model, choice };
     if (!models.includes(model)) offer(model);
     if (wanted === model) modelList.value = String(models.indexOf(model));
-    clearFigures();
-    showFound();
+    if (!player.found) clearFigures();
     runs.textContent = estimator.engine.accelerator.label;
     why.textContent = estimator.engine.accelerator.why;
     const size = `${(file.length / 1e6).toFixed(1)} MB`;
     const { recipe, inputSize, keypoints } = description;
     about.textContent = `${description.name}, ${recipe}, ${size}: ${inputSize.join(" × ")} pixels, ${keypoints.length} keypoints`;
-    element("benchmark-result", HTMLElement).textContent = "";
+    timed.textContent = "";
   } catch (error) {
     say(`${model.name} cannot be run: ${oneLine(error)}`, "error");
     if (current && wanted === model) {
@@ -205,17 +205,16 @@ function save() {
 }
 
 async function benchmark() {
-  const result = element("benchmark-result", HTMLElement);
-  result.textContent = "Measuring …";
+  timed.textContent = "Measuring …";
   button("benchmark").disabled = true;
   try {
     const timing = await player.benchmark();
     if (timing) {
       const { runs: count, medianMs, p90Ms } = timing;
-      result.textContent = `Inference: median ${medianMs.toFixed(1)} ms, 90 % below ${p90Ms.toFixed(1)} ms (${count} runs)`;
+      timed.textContent = `Inference: median ${medianMs.toFixed(1)} ms, 90 % below ${p90Ms.toFixed(1)} ms (${count} runs)`;
     }
   } catch (error) {
-    result.textContent = "";
+    timed.textContent = "";
     complain(error);
   }
   refreshControls();
@@ -257,7 +256,7 @@ function connect() {
     }),
     mirror: acting(() => {
       stage.mirror = !stage.mirror;
-      stage.refresh();
+      stage.draw();
     }),
     whole: () => player.choose(null),
     fullscreen: toggleFullscreen,

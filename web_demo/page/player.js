@@ -129,11 +129,7 @@ export class Player {
     chosen.catch(this.failed);
   }
 
-  /**
-   * Time the model; the camera waits.
-   *
-   * @returns {Promise<{runs: number, medianMs: number, p90Ms: number} | undefined>}
-   */
+  /** Time the model; the camera waits. */
   benchmark() {
     return this.#alone(() => this.estimator?.benchmark());
   }

@@ -2,9 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
-const FOLDER = process.env.MVPOSE_GOLDEN
-  ? new URL(`file://${process.env.MVPOSE_GOLDEN}/`)
-  : new URL("../../tests/golden/", import.meta.url);
+const FOLDER = new URL("../../tests/golden/", import.meta.url);
 
 /** @param {string} name */
 export function golden(name) {

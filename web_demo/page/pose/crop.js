@@ -19,7 +19,7 @@ import { invert } from "./affine.js";
 const ROUNDS = 1.5 * 2 ** 52;
 
 /** @param {number} value within +-2^51 */
-const rint = (value) => value + ROUNDS - ROUNDS;
+export const rint = (value) => value + ROUNDS - ROUNDS;
 
 /** Cuts crops of one size; its buffers serve all of them. */
 export class Cropper {

@@ -1,6 +1,7 @@
 /** Heatmaps -> keypoints. */
 
 import { invert, transform } from "./affine.js";
+import { rint } from "./crop.js";
 
 /** @import { Matrix, Size } from "./affine.js" */
 
@@ -166,7 +167,7 @@ export class HeatmapDecoder {
  * @param {Float64Array} scores
  * @param {number} floor
  */
-export function poseScore(scores, floor) {
+function poseScore(scores, floor) {
   let sum = 0;
   let kept = 0;
   for (const score of scores) {
@@ -205,20 +206,13 @@ function newtonStep(v) {
  * @param {number} sigma
  */
 function gaussian(sigma) {
-  const radius = roundHalfEven(2.5 * sigma);
+  const radius = rint(2.5 * sigma);
   const weights = new Float64Array(2 * radius + 1);
   for (let i = 0; i < weights.length; i++) {
     weights[i] = Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma));
   }
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
-}
-
-/** @param {number} value */
-function roundHalfEven(value) {
-  const low = Math.floor(value);
-  if (value - low !== 0.5) return Math.round(value);
-  return low % 2 === 0 ? low : low + 1;
 }
 
 /**

@@ -19,11 +19,9 @@ export class PoseSmoother {
   /**
    * @param {number} count keypoints
    * @param {number} scoreFloor a keypoint below it is forgotten and comes out as it is
-   * @param {OneEuro} settings
    */
-  constructor(count, scoreFloor, settings = SETTINGS) {
+  constructor(count, scoreFloor) {
     this.scoreFloor = scoreFloor;
-    this.settings = settings;
     this.points = new Float64Array(2 * count);
     this.speeds = new Float64Array(2 * count);
     this.known = new Uint8Array(count);
@@ -79,7 +77,7 @@ export class PoseSmoother {
    * @param {number} stepS
    */
   #follow(k, points, lengthPx, stepS) {
-    const { minCutoffHz, beta, speedCutoffHz } = this.settings;
+    const { minCutoffHz, beta, speedCutoffHz } = SETTINGS;
     const pair = [2 * k, 2 * k + 1];
     const ofSpeed = share(speedCutoffHz, stepS);
     for (const at of pair) {

@@ -17,7 +17,7 @@ const SETTLED_IOU = 0.85;
  * @param {Size} size of the picture
  * @returns {Box}
  */
-export function wholePicture([width, height]) {
+function wholePicture([width, height]) {
   return [0, 0, width, height];
 }
 
@@ -28,7 +28,7 @@ export function wholePicture([width, height]) {
  * @param {Size} size of the picture
  * @returns {Box | null} null where fewer than four are confident, or they lie on one spot or outside
  */
-export function poseBox({ points, scores }, [width, height]) {
+function poseBox({ points, scores }, [width, height]) {
   let confident = 0;
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let k = 0; k < scores.length; k++) {

@@ -28,7 +28,6 @@ export class Camera {
    */
   constructor(video, stream, lost) {
     this.video = video;
-    this.stream = stream;
     [this.#track] = stream.getVideoTracks();
     this.#track.addEventListener("ended", () => {
       if (!this.#stopped) lost();

@@ -41,18 +41,13 @@ export class Stage {
     if (!context) throw new Error("this browser draws no canvas");
     this.#context = context;
     canvas.addEventListener("pointerdown", (event) => this.#drag(event));
-    new ResizeObserver(() => this.#draw()).observe(canvas);
+    new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
   /** @param {Scene | null} scene null: what is seen stays until the next one comes */
   show(scene) {
     this.#scene = scene;
-    this.#draw();
-  }
-
-  /** Draw again, after a change of the mirror. */
-  refresh() {
-    this.#draw();
+    this.draw();
   }
 
   /** @returns {Matrix} from the picture to the canvas */
@@ -62,7 +57,8 @@ export class Stage {
     return viewMatrix(size, [this.canvas.width, this.canvas.height], this.mirror, fill);
   }
 
-  #draw() {
+  /** Draw again: the mirror, the size or the dragged box has changed. */
+  draw() {
     const { canvas } = this;
     if (!this.#scene || !canvas.clientWidth) return;
     const { frame, overlay, box, points, scores } = this.#scene;
@@ -95,7 +91,7 @@ export class Stage {
     const move = (/** @type {PointerEvent} */ event) => {
       if (event.pointerId !== start.pointerId) return;
       this.#dragged = this.#between(first, this.#place(event));
-      this.#draw();
+      this.draw();
     };
     const end = (/** @type {PointerEvent} */ event) => {
       if (event.pointerId !== start.pointerId) return;
@@ -108,7 +104,7 @@ export class Stage {
       const down = Math.abs(event.clientY - start.clientY);
       const meant = event.type === "pointerup" && Math.min(across, down) >= SHORTEST_DRAG_PX;
       if (box && meant && box[2] > 0 && box[3] > 0) this.chosen(box);
-      else this.#draw();
+      else this.draw();
     };
     canvas.addEventListener("pointermove", move);
     canvas.addEventListener("pointerup", end);
