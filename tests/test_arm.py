@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mvpose.benchmark.arm.parity import ArmParity, Kind, emulate, parity, summarise
+from mvpose.benchmark.arm.parity import emulate, parity
 from mvpose.benchmark.arm.pieces import write_pieces
+from mvpose.benchmark.arm.verdict import ArmParity, Kind, summarise
 from mvpose.errors import InputError
 from mvpose.export.pipeline import Exported
 from mvpose.quantize.calibration import drawn_crops

@@ -12,97 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from pydantic.dataclasses import dataclass
 
+from mvpose.benchmark.arm.verdict import ArmParity, summarise
 from mvpose.cli import Flag, Many, run
 from mvpose.errors import InputError
-from mvpose.spec import FROZEN, Record
 
 CPUS = ("cortex-a53", "cortex-a76", "cortex-a710")
 """In order and without dot product, with dot product, with i8mm."""
-FLOAT_TOLERANCE = 1e-5
-"""Of the range of the values."""
-LEVELS = 1
-"""By which INT8 values that come from floats or from other kernels may differ."""
-
-
-@dataclass(frozen=True, config=FROZEN)
-class Kind(Record):
-    """The outputs of all pieces of one kind.
-
-    Attributes:
-        kind: "int8", "int8 softmax", "float", or "float to int8" where floats end in INT8.
-        outputs: tensors, of which ``identical`` are the same to the last bit.
-        different: share of the values that differ, 0..1.
-        largest: difference, in levels of INT8, or of the range of the floats.
-    """
-
-    kind: str
-    outputs: int
-    identical: int
-    different: float
-    largest: float
-
-    @property
-    def holds(self) -> bool:
-        """It is what XNNPACK promises: integers to the last bit, floats within rounding."""
-        if self.kind == "int8":
-            return self.outputs == self.identical
-        return self.largest <= (FLOAT_TOLERANCE if self.kind == "float" else LEVELS)
-
-
-@dataclass(frozen=True, config=FROZEN)
-class ArmParity(Record):
-    """One file on one processor.
-
-    Attributes:
-        file, sha256, precision: of the file.
-        cpu: as the emulator names it.
-        kinds: its pieces, each given the same inputs on both processors.
-        whole: of the whole file: largest difference of the heatmaps and their range, and of the
-            keypoints in pixels of the crop.
-    """
-
-    file: str
-    sha256: str
-    precision: str
-    cpu: str
-    kinds: tuple[Kind, ...]
-    whole: dict[str, Any]
-
-    @property
-    def holds(self) -> bool:
-        """Every piece does; a float file as a whole is within rounding."""
-        pieces = all(kind.holds for kind in self.kinds)
-        return pieces and (len(self.kinds) > 1 or self.whole_relative <= FLOAT_TOLERANCE)
-
-    @property
-    def whole_relative(self) -> float:
-        """Largest difference of the heatmaps, of their range."""
-        return float(self.whole["heatmap_max_difference"] / self.whole["heatmap_range"])
-
-
-def summarise(outputs: Iterable[dict[str, Any]]) -> tuple[Kind, ...]:
-    """What the guest found, by kind."""
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for output in outputs:
-        rounded = output["kind"] == "float" and output["dtype"] == "int8"
-        kinds.setdefault("float to int8" if rounded else output["kind"], []).append(output)
-    return tuple(
-        Kind(
-            kind,
-            len(found),
-            sum(not output["different"] for output in found),
-            sum(output["different"] for output in found) / sum(o["values"] for o in found),
-            max(output["largest"] / _unit(output) for output in found),
-        )
-        for kind, found in sorted(kinds.items())
-    )
-
-
-def _unit(output: dict[str, Any]) -> float:
-    """A level, or the range of floats."""
-    return 1.0 if output["dtype"] == "int8" else float(output["range"] or 1)
 
 
 def emulate(parts: Path, cpu: str, folder: Path) -> dict[str, Any]:
@@ -225,10 +141,8 @@ def parity(
 
 def _cells(row: ArmParity) -> Iterable[tuple[str, ...]]:
     for kind in row.kinds:
-        levels = f"{kind.largest:.0f} level{'' if kind.largest == 1 else 's'}"
-        largest = f"{kind.largest:.1e} of range" if kind.kind == "float" else levels
         share = f"{100 * kind.different:.4f} %"
-        yield row.file, row.cpu, kind.kind, f"{kind.identical}/{kind.outputs}", share, largest
+        yield row.file, row.cpu, kind.kind, f"{kind.identical}/{kind.outputs}", share, kind.extent
     shift = f"{row.whole['keypoint_max_px']:.2g} px"
     yield row.file, row.cpu, "whole", f"{row.whole_relative:.1e} of range", "", shift
 

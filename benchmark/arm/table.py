@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from mvpose.benchmark.arm.verdict import ArmParity, Kind
 from mvpose.markdown import markdown
+
+KINDS = ("int8", "int8 softmax", "float", "float to int8")
 
 
 def arm_table(found: dict[str, Any]) -> str:
     """Of ``results/arm.json``; processors that gave the same share a row."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for row in found["rows"]:
-        kinds = {kind["kind"]: kind for kind in row["kinds"]}
-        cells = [f"`{row['precision']}`"]
-        cells += [_kind(kinds.get(name)) for name in ("int8", "int8 softmax")]
-        cells += [_kind(kinds.get(name)) for name in ("float", "float to int8")]
-        whole = row["whole"]
-        difference = whole["heatmap_max_difference"] / whole["heatmap_range"]
-        within = f"{100 * whole['keypoints_within_half_px']:.0f} %"
-        same = f"{whole['identical']} of {whole['crops']}"
-        groups.setdefault((*cells, same, f"{difference:.1e}", within), []).append(row["cpu"])
+    for row in (ArmParity(**fields) for fields in found["rows"]):
+        kinds = {kind.kind: kind for kind in row.kinds}
+        cells = (
+            f"`{row.precision}`",
+            *(_kind(kinds.get(name)) for name in KINDS),
+            f"{row.whole['identical']} of {row.whole['crops']}",
+            f"{row.whole_relative:.1e}",
+            f"{100 * row.whole['keypoints_within_half_px']:.0f} %",
+        )
+        groups.setdefault(cells, []).append(row.cpu)
     header = [
         "file",
         "processor",
@@ -42,12 +45,8 @@ def arm_table(found: dict[str, Any]) -> str:
     return markdown(header, rows) + note
 
 
-def _kind(kind: dict[str, Any] | None) -> str:
+def _kind(kind: Kind | None) -> str:
     if kind is None:
         return ""
-    same = f"{kind['identical']} of {kind['outputs']}"
-    if not kind["different"]:
-        return same
-    levels = f"{kind['largest']:.0f} level"
-    largest = f"{kind['largest']:.0e} of range" if kind["kind"] == "float" else levels
-    return f"{same}; {100 * kind['different']:.2g} %, {largest}"
+    same = f"{kind.identical} of {kind.outputs}"
+    return f"{same}; {100 * kind.different:.2g} %, {kind.extent}" if kind.different else same
